@@ -1,0 +1,320 @@
+//! Key bytes live here alone: one type for each role, wiped on drop, printed never.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::env::Entropy;
+use crate::labels::Label;
+use crate::primitive::rsa::{KeyFault, KeySize, PrivateKey, PublicKey};
+use crate::primitive::{Opaque, Zeroize, ZeroizeOnDrop, Zeroizing, hash, kdf, mac};
+
+/// Defines the type of a key of 32 bytes that plays one role.
+macro_rules! key {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub(crate) struct $name {
+            bytes: Box<[u8; 32]>,
+        }
+
+        impl $name {
+            /// Builds the key in its final place.
+            pub(crate) fn init_with(fill: impl FnOnce(&mut [u8; 32])) -> Self {
+                let mut this = Self { bytes: Box::new([0; 32]) };
+                fill(&mut this.bytes);
+                this
+            }
+
+            /// A fresh key.
+            pub(crate) fn random(entropy: &mut dyn Entropy) -> Self {
+                Self::init_with(|bytes| entropy.fill(bytes))
+            }
+
+            /// Takes over a key that was decoded; the caller wipes what it was decoded from.
+            pub(crate) fn copy_from(bytes: &[u8; 32]) -> Self {
+                Self::init_with(|own| own.copy_from_slice(bytes))
+            }
+
+            /// The bytes, for a primitive or for what is sealed under another key.
+            pub(crate) fn expose(&self) -> &[u8; 32] {
+                &self.bytes
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let Self { bytes: _ } = self;
+                formatter.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                self.bytes.zeroize();
+            }
+        }
+
+        impl ZeroizeOnDrop for $name {}
+    };
+}
+
+key! {
+    /// What the password derives; derives everything that depends on the password.
+    MasterKey
+}
+key! {
+    /// Seals the key bag.
+    WrapKey
+}
+key! {
+    /// The account's root, kept in the key bag.
+    RootKey
+}
+key! {
+    /// The key of one epoch of one space.
+    EpochKey
+}
+key! {
+    /// Hides the names of one epoch.
+    NameKey
+}
+key! {
+    /// Seals one leaf, once.
+    LeafKey
+}
+key! {
+    /// Seals the note of one envelope, once.
+    NoteKey
+}
+key! {
+    /// Derives the keys of the chunks of one upload.
+    ContentKey
+}
+key! {
+    /// Seals one chunk, once.
+    ChunkKey
+}
+key! {
+    /// Seals one keyring, once.
+    KeyringKey
+}
+key! {
+    /// Seals one name object, once.
+    NameObjectKey
+}
+key! {
+    /// Proves the password to the server. A secret until it is sent.
+    LoginProof
+}
+
+impl MasterKey {
+    /// What logs in.
+    pub(crate) fn login_proof(&self) -> LoginProof {
+        LoginProof::init_with(|out| mac::mac_into(&self.bytes, Label::Login, &[], out))
+    }
+
+    /// What seals the key bag.
+    pub(crate) fn wrap_key(&self) -> WrapKey {
+        WrapKey::init_with(|out| mac::mac_into(&self.bytes, Label::Wrap, &[], out))
+    }
+
+    /// What commits the key bag to this master key, so that no bag opens under two passwords.
+    pub(crate) fn bag_commitment(&self) -> [u8; 32] {
+        mac::mac(&self.bytes, Label::BagCommitment, &[])
+    }
+}
+
+impl LoginProof {
+    /// Crosses from secret to public: the server is about to learn it.
+    pub(crate) fn into_public(self) -> [u8; 32] {
+        *self.bytes
+    }
+}
+
+impl EpochKey {
+    /// What commits a head of `space` to this key, so that no two members get different keys.
+    pub(crate) fn commitment(&self, space: &[u8; 32], epoch: u64) -> [u8; 32] {
+        mac::mac(
+            &self.bytes,
+            Label::EpochCommitment,
+            &[space, &epoch.to_be_bytes()],
+        )
+    }
+
+    /// The name under which the server finds `space` in this epoch.
+    pub(crate) fn locator(&self, space: &[u8; 32]) -> [u8; 32] {
+        mac::mac(&self.bytes, Label::Locator, &[space])
+    }
+
+    /// What hides the names of this epoch.
+    pub(crate) fn name_key(&self) -> NameKey {
+        NameKey::init_with(|out| mac::mac_into(&self.bytes, Label::Names, &[], out))
+    }
+
+    /// What seals the leaf `leaf_id`. The id is fresh at every write, so the key is used once.
+    pub(crate) fn leaf_key(&self, leaf_id: &[u8; 16]) -> LeafKey {
+        LeafKey::init_with(|out| mac::mac_into(&self.bytes, Label::LeafKey, &[leaf_id], out))
+    }
+
+    /// What seals the note of the envelope `envelope_id`.
+    pub(crate) fn note_key(&self, envelope_id: &[u8; 16]) -> NoteKey {
+        NoteKey::init_with(|out| mac::mac_into(&self.bytes, Label::NoteKey, &[envelope_id], out))
+    }
+}
+
+impl NameKey {
+    /// The directory slot of `name` among entries of one kind.
+    pub(crate) fn tag(&self, kind: u8, name: &[u8]) -> [u8; 32] {
+        mac::mac(&self.bytes, Label::Tag, &[&[kind], name])
+    }
+}
+
+impl ContentKey {
+    /// What seals the chunk at `ordinal` of `pack`.
+    pub(crate) fn chunk_key(&self, pack: &[u8; 16], ordinal: u32) -> ChunkKey {
+        ChunkKey::init_with(|out| {
+            mac::mac_into(
+                &self.bytes,
+                Label::ChunkKey,
+                &[pack, &ordinal.to_be_bytes()],
+                out,
+            );
+        })
+    }
+
+    /// What seals the keyring in `pack`.
+    pub(crate) fn keyring_key(&self, pack: &[u8; 16]) -> KeyringKey {
+        KeyringKey::init_with(|out| mac::mac_into(&self.bytes, Label::KeyringKey, &[pack], out))
+    }
+
+    /// What seals the name object in `pack`.
+    pub(crate) fn name_object_key(&self, pack: &[u8; 16]) -> NameObjectKey {
+        NameObjectKey::init_with(|out| mac::mac_into(&self.bytes, Label::NameKey, &[pack], out))
+    }
+}
+
+/// A password as the user typed it.
+pub struct Password {
+    bytes: Box<[u8]>,
+}
+
+impl Password {
+    /// Copies the password; the caller wipes its own copy.
+    ///
+    /// The bytes are taken as they are: a front that normalises text does so before.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        Self {
+            bytes: Box::from(bytes),
+        }
+    }
+
+    /// Derives the master key. Slow by intent.
+    ///
+    /// The caller has checked `iterations` against floor and ceiling. The password is hashed
+    /// first, so that no two passwords are equivalent HMAC keys.
+    pub(crate) fn derive(&self, salt: &[u8; 32], iterations: u32) -> MasterKey {
+        let hashed = Zeroizing::new(
+            hash::Hasher::new(Label::Password)
+                .part(&self.bytes)
+                .finish(),
+        );
+        MasterKey::init_with(|out| kdf::pbkdf2(&*hashed, salt, iterations, out))
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes: _ } = self;
+        formatter.write_str("Password(..)")
+    }
+}
+
+impl Drop for Password {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Password {}
+
+/// Defines the type of a private key that plays one role.
+macro_rules! private_key {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $name {
+            key: PrivateKey,
+        }
+
+        impl $name {
+            /// A fresh key.
+            pub(crate) fn generate(entropy: &mut dyn Entropy, size: KeySize) -> Self {
+                Self { key: PrivateKey::generate(entropy, size) }
+            }
+
+            /// Rebuilds the key from its primes; the caller wipes what they were decoded from.
+            ///
+            /// # Errors
+            ///
+            /// [`KeyFault`] if they cannot be the primes of a key of this suite.
+            pub(crate) fn from_primes(p: &[u8], q: &[u8]) -> Result<Self, KeyFault> {
+                PrivateKey::from_primes(p, q).map(|key| Self { key })
+            }
+
+            /// The two primes, for what is sealed under another key.
+            pub(crate) fn primes(&self) -> (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>) {
+                self.key.primes()
+            }
+
+            /// The public half, computed from the private one.
+            ///
+            /// # Errors
+            ///
+            /// [`KeyFault`] if the modulus is one that others would refuse.
+            pub(crate) fn public(&self) -> Result<PublicKey, KeyFault> {
+                self.key.public()
+            }
+        }
+    };
+}
+
+private_key! {
+    /// Signs, and does nothing else.
+    SigningKey
+}
+private_key! {
+    /// Opens what was encrypted to its owner, and does nothing else.
+    DecryptionKey
+}
+
+impl SigningKey {
+    /// A signature of `message`, which begins with magic and label; verified before it leaves.
+    ///
+    /// # Errors
+    ///
+    /// [`Opaque`] if the machine computed wrongly.
+    pub(crate) fn sign(
+        &self,
+        entropy: &mut dyn Entropy,
+        message: &[u8],
+    ) -> Result<Vec<u8>, Opaque> {
+        self.key.sign(entropy, message)
+    }
+}
+
+impl DecryptionKey {
+    /// Opens `ciphertext`, whose sender's signature the caller has verified.
+    ///
+    /// # Errors
+    ///
+    /// [`Opaque`] if it was not made for this key and `label`.
+    pub(crate) fn decrypt(
+        &self,
+        entropy: &mut dyn Entropy,
+        label: &[u8],
+        ciphertext: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Opaque> {
+        self.key.decrypt(entropy, label, ciphertext)
+    }
+}
