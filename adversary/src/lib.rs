@@ -1,1 +1,3 @@
-//! Skeleton.
+//! The storage server that is honest until scripted.
+
+pub mod pool;
