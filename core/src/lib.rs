@@ -4,11 +4,18 @@
 extern crate alloc;
 
 pub mod env;
+pub mod error;
+pub mod id;
 mod labels;
+mod limits;
 mod primitive;
+pub mod remote;
 mod secret;
+pub mod wire;
 
-pub use secret::Password;
+pub use error::{Error, LocalState, Unavailable, Usage, Violation};
+pub use limits::{CHUNK_SIZE, Limits, PACK_CHUNKS_MAX, SEGMENTS_MAX};
+pub use secret::{KeyBytes, KeyPair, Password};
 
 /// Sharp tools: the bare primitives, for published vectors and for benchmarks alone.
 ///

@@ -8,6 +8,7 @@ use crate::env::Entropy;
 use crate::labels::Label;
 use crate::primitive::rsa::{KeyFault, KeySize, PrivateKey, PublicKey};
 use crate::primitive::{Opaque, Zeroize, ZeroizeOnDrop, Zeroizing, hash, kdf, mac};
+use crate::wire::{Malformed, Reader, Wire, Writer};
 
 /// Defines the type of a key of 32 bytes that plays one role.
 macro_rules! key {
@@ -190,6 +191,91 @@ impl ContentKey {
     /// What seals the name object in `pack`.
     pub(crate) fn name_object_key(&self, pack: &[u8; 16]) -> NameObjectKey {
         NameObjectKey::init_with(|out| mac::mac_into(&self.bytes, Label::NameKey, &[pack], out))
+    }
+}
+
+/// A key inside something that was just opened or is about to be sealed, before it has a role.
+pub struct KeyBytes {
+    bytes: Box<[u8; 32]>,
+}
+
+impl KeyBytes {
+    /// Takes over a key's bytes.
+    pub(crate) fn new(bytes: &[u8; 32]) -> Self {
+        Self {
+            bytes: Box::new(*bytes),
+        }
+    }
+
+    /// The bytes, for the key's role.
+    pub(crate) fn expose(&self) -> &[u8; 32] {
+        &self.bytes
+    }
+}
+
+impl fmt::Debug for KeyBytes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes: _ } = self;
+        formatter.write_str("KeyBytes(..)")
+    }
+}
+
+impl Drop for KeyBytes {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for KeyBytes {}
+
+impl Wire for KeyBytes {
+    fn write(&self, writer: &mut Writer) {
+        writer.raw(&*self.bytes);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        reader.array().map(|bytes| Self {
+            bytes: Box::new(bytes),
+        })
+    }
+}
+
+/// The primes of a private key inside a key bag that was just opened or is about to be sealed.
+pub struct KeyPair {
+    p: Zeroizing<Vec<u8>>,
+    q: Zeroizing<Vec<u8>>,
+}
+
+impl KeyPair {
+    /// Takes over two primes, big-endian.
+    pub(crate) fn new(p: &[u8], q: &[u8]) -> Self {
+        Self {
+            p: Zeroizing::new(p.to_vec()),
+            q: Zeroizing::new(q.to_vec()),
+        }
+    }
+
+    /// The primes.
+    pub(crate) fn expose(&self) -> (&[u8], &[u8]) {
+        (&self.p, &self.q)
+    }
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { p: _, q: _ } = self;
+        formatter.write_str("KeyPair(..)")
+    }
+}
+
+impl Wire for KeyPair {
+    fn write(&self, writer: &mut Writer) {
+        writer.bytes(&self.p);
+        writer.bytes(&self.q);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self::new(reader.bytes()?, reader.bytes()?))
     }
 }
 

@@ -1,0 +1,42 @@
+//! The doors to the server and to what this device must remember.
+
+use alloc::vec::Vec;
+use core::future::Future;
+
+/// Why a request has no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lost {
+    /// The reply did not arrive whole. The request may have taken effect.
+    CutOff,
+    /// The reply is longer than [`Limits`](crate::Limits) allow; it was not read.
+    TooLarge,
+    /// No reply came in time. The request may have taken effect.
+    Timeout,
+}
+
+/// The single door to the server. The only await points of the client are calls of this trait and
+/// of [`Vault`].
+pub trait Remote {
+    /// Sends an encoded [`Request`](crate::wire::Request) and returns the encoded reply.
+    ///
+    /// The implementation reads at most `reply_max` bytes. What it returns is untrusted.
+    fn call(
+        &mut self,
+        request: Vec<u8>,
+        reply_max: u64,
+    ) -> impl Future<Output = Result<Vec<u8>, Lost>>;
+}
+
+/// The durable memory of this device: one value, replaced as a whole.
+pub trait Vault {
+    /// Returns what was saved last, or `None` on a device that never saved.
+    fn load(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, Unusable>>;
+
+    /// Replaces the value. Durable, and all or nothing, once it returns.
+    fn save(&mut self, state: Vec<u8>) -> impl Future<Output = Result<(), Unusable>>;
+}
+
+/// The durable memory failed. Never read as "first use".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unusable;
