@@ -103,12 +103,14 @@ fn code_spans_outlast_their_text() {
 fn hostile_text_opens_no_block() {
     let text = exported(&hostile());
     let mut fence: Option<&str> = None;
+    let mut titles = 0;
     for line in text.lines() {
         match fence {
             Some(open) if line == open => fence = None,
             Some(_) => {}
             None if line.starts_with("```") => fence = Some(line.trim_end_matches("text")),
             None => {
+                titles += usize::from(line.starts_with("# "));
                 let outside = without_escapes(&without_spans(line));
                 for markup in ["<", "![", "](", " **c**"] {
                     assert!(!outside.contains(markup), "{markup} in {line}");
@@ -117,10 +119,7 @@ fn hostile_text_opens_no_block() {
         }
     }
     assert_eq!(fence, None, "every fence is closed by its own line");
-    assert_eq!(
-        text.lines().filter(|line| line.starts_with("# ")).count(),
-        1
-    );
+    assert_eq!(titles, 1, "only the report's own");
 }
 
 #[test]
