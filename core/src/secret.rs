@@ -10,9 +10,9 @@ use crate::primitive::rsa::{KeyFault, KeySize, PrivateKey, PublicKey};
 use crate::primitive::{Opaque, Zeroize, ZeroizeOnDrop, Zeroizing, hash, kdf, mac};
 use crate::wire::{Malformed, Reader, Wire, Writer};
 
-/// Defines the type of a key of 32 bytes that plays one role.
-macro_rules! key {
-    ($(#[$doc:meta])* $name:ident) => {
+/// Defines a type for each role that a key of 32 bytes plays.
+macro_rules! keys {
+    ($($(#[$doc:meta])* $name:ident,)*) => {$(
         $(#[$doc])*
         pub(crate) struct $name {
             bytes: Box<[u8; 32]>,
@@ -56,56 +56,34 @@ macro_rules! key {
         }
 
         impl ZeroizeOnDrop for $name {}
-    };
+    )*};
 }
 
-key! {
+keys! {
     /// What the password derives; derives everything that depends on the password.
-    MasterKey
-}
-key! {
+    MasterKey,
     /// Seals the key bag.
-    WrapKey
-}
-key! {
+    WrapKey,
     /// The account's root, kept in the key bag.
-    RootKey
-}
-key! {
+    RootKey,
     /// The key of one epoch of one space.
-    EpochKey
-}
-key! {
+    EpochKey,
     /// Hides the names of one epoch.
-    NameKey
-}
-key! {
+    NameKey,
     /// Seals one leaf, once.
-    LeafKey
-}
-key! {
+    LeafKey,
     /// Seals the note of one envelope, once.
-    NoteKey
-}
-key! {
+    NoteKey,
     /// Derives the keys of the chunks of one upload.
-    ContentKey
-}
-key! {
+    ContentKey,
     /// Seals one chunk, once.
-    ChunkKey
-}
-key! {
+    ChunkKey,
     /// Seals one keyring, once.
-    KeyringKey
-}
-key! {
+    KeyringKey,
     /// Seals one name object, once.
-    NameObjectKey
-}
-key! {
+    NameObjectKey,
     /// Proves the password to the server. A secret until it is sent.
-    LoginProof
+    LoginProof,
 }
 
 impl MasterKey {
@@ -404,3 +382,6 @@ impl DecryptionKey {
         self.key.decrypt(entropy, label, ciphertext)
     }
 }
+
+#[cfg(test)]
+mod tests;
