@@ -11,6 +11,7 @@ mod limits;
 mod primitive;
 pub mod remote;
 mod secret;
+pub mod tree;
 pub mod wire;
 
 pub use error::{Error, LocalState, Unavailable, Usage, Violation};

@@ -1,0 +1,389 @@
+//! Directories: the root of a partial trie, what it shows of a slot, and what a change makes of it.
+//!
+//! A directory has one form: buckets hold sorted slots and are never empty, and an inner node has
+//! something below it. Every function here keeps that form.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::ZERO;
+use crate::id::{Digest, LeafHash, Tag};
+use crate::labels::Label;
+use crate::primitive::hash::Hasher;
+use crate::wire::{DEPTH, PartialTrie, Slot, slot_bit};
+
+/// What a partial trie shows of one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// Nothing is in it.
+    Absent,
+    /// This leaf is in it.
+    Found(LeafHash),
+    /// The trie does not show it.
+    Opaque,
+}
+
+/// The trie does not show the slot that is to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpaquePath;
+
+/// The hash of an inner node over the hashes of its subtrees. Two empty ones have no parent.
+#[must_use]
+pub fn inner_hash(left: &Digest, right: &Digest) -> Digest {
+    Digest(
+        Hasher::new(Label::DirectoryInner)
+            .part(left.as_bytes())
+            .part(right.as_bytes())
+            .finish(),
+    )
+}
+
+/// The hash of a bucket.
+#[must_use]
+pub fn bucket_hash(slots: &[Slot]) -> Digest {
+    // No platform of Rust has a usize wider than 64 bits.
+    let hasher = Hasher::new(Label::DirectoryBucket).number(slots.len() as u64);
+    let hasher = slots.iter().fold(hasher, |hasher, slot| {
+        hasher.part(slot.tag.as_bytes()).part(slot.leaf.as_bytes())
+    });
+    Digest(hasher.finish())
+}
+
+/// The hash of a trie; zero if it is empty.
+#[must_use]
+pub fn root_of(trie: &PartialTrie) -> Digest {
+    match trie {
+        PartialTrie::Bucket(slots) => bucket_hash(slots),
+        PartialTrie::Empty => ZERO,
+        PartialTrie::Inner(children) => inner_hash(&root_of(&children.0), &root_of(&children.1)),
+        PartialTrie::Opaque(hash) => *hash,
+    }
+}
+
+/// What `trie` shows of the slot `tag`.
+#[must_use]
+pub fn lookup(trie: &PartialTrie, tag: &Tag) -> Lookup {
+    let mut node = trie;
+    let mut depth = 0_u8;
+    loop {
+        node = match node {
+            PartialTrie::Bucket(slots) => {
+                let slot = slots.iter().find(|slot| slot.tag == *tag);
+                return slot.map_or(Lookup::Absent, |slot| Lookup::Found(slot.leaf));
+            }
+            PartialTrie::Empty => return Lookup::Absent,
+            PartialTrie::Inner(children) if slot_bit(tag, depth) => &children.1,
+            PartialTrie::Inner(children) => &children.0,
+            PartialTrie::Opaque(_) => return Lookup::Opaque,
+        };
+        depth = depth.saturating_add(1);
+    }
+}
+
+/// Puts `leaf` into the slot `tag`, or empties the slot; returns what was in it.
+///
+/// # Errors
+///
+/// [`OpaquePath`] if the trie does not show the slot; it is then unchanged.
+pub fn set(
+    trie: &mut PartialTrie,
+    tag: &Tag,
+    leaf: Option<LeafHash>,
+) -> Result<Option<LeafHash>, OpaquePath> {
+    match (lookup(trie, tag), leaf) {
+        (Lookup::Opaque, _) => return Err(OpaquePath),
+        (Lookup::Absent, None) => return Ok(None),
+        _ => {}
+    }
+    let taken = core::mem::replace(trie, PartialTrie::Empty);
+    let (changed, before) = set_below(taken, 0, tag, leaf);
+    *trie = changed;
+    Ok(before)
+}
+
+/// [`set`] at `depth`, where the caller has seen that the path is shown.
+fn set_below(
+    node: PartialTrie,
+    depth: u8,
+    tag: &Tag,
+    leaf: Option<LeafHash>,
+) -> (PartialTrie, Option<LeafHash>) {
+    match node {
+        PartialTrie::Bucket(slots) => set_in_bucket(slots, tag, leaf),
+        PartialTrie::Empty if depth >= DEPTH => set_in_bucket(Vec::new(), tag, leaf),
+        PartialTrie::Empty => {
+            let empty = (PartialTrie::Empty, PartialTrie::Empty);
+            set_in_inner(empty, depth, tag, leaf)
+        }
+        PartialTrie::Inner(children) => set_in_inner(*children, depth, tag, leaf),
+        // The caller excluded it; an opaque subtree stays as it is.
+        PartialTrie::Opaque(hash) => (PartialTrie::Opaque(hash), None),
+    }
+}
+
+fn set_in_inner(
+    (left, right): (PartialTrie, PartialTrie),
+    depth: u8,
+    tag: &Tag,
+    leaf: Option<LeafHash>,
+) -> (PartialTrie, Option<LeafHash>) {
+    let below = depth.saturating_add(1);
+    let (pair, before) = if slot_bit(tag, depth) {
+        let (right, before) = set_below(right, below, tag, leaf);
+        ((left, right), before)
+    } else {
+        let (left, before) = set_below(left, below, tag, leaf);
+        ((left, right), before)
+    };
+    match pair {
+        (PartialTrie::Empty, PartialTrie::Empty) => (PartialTrie::Empty, before),
+        pair => (PartialTrie::Inner(Box::new(pair)), before),
+    }
+}
+
+fn set_in_bucket(
+    mut slots: Vec<Slot>,
+    tag: &Tag,
+    leaf: Option<LeafHash>,
+) -> (PartialTrie, Option<LeafHash>) {
+    let place = slots.partition_point(|slot| slot.tag < *tag);
+    let before = match slots.get(place) {
+        Some(slot) if slot.tag == *tag => Some(slots.remove(place).leaf),
+        _ => None,
+    };
+    if let Some(leaf) = leaf {
+        slots.insert(place, Slot { tag: *tag, leaf });
+    }
+    if slots.is_empty() {
+        (PartialTrie::Empty, before)
+    } else {
+        (PartialTrie::Bucket(slots), before)
+    }
+}
+
+/// The slots that `trie` shows, in the order of their tags.
+pub fn slots(trie: &PartialTrie) -> impl Iterator<Item = &Slot> {
+    let mut pending = alloc::vec![trie];
+    let mut bucket: core::slice::Iter<'_, Slot> = [].iter();
+    core::iter::from_fn(move || {
+        loop {
+            if let Some(slot) = bucket.next() {
+                return Some(slot);
+            }
+            match pending.pop()? {
+                PartialTrie::Bucket(slots) => bucket = slots.iter(),
+                PartialTrie::Empty | PartialTrie::Opaque(_) => {}
+                PartialTrie::Inner(children) => {
+                    pending.push(&children.1);
+                    pending.push(&children.0);
+                }
+            }
+        }
+    })
+}
+
+/// The lowest tag at or after `from` that `trie` does not show.
+///
+/// Everything in between is shown, so that a page is complete up to there.
+#[must_use]
+pub fn first_opaque_at_or_after(trie: &PartialTrie, from: &Tag) -> Option<Tag> {
+    first_opaque(trie, 0, Tag([0; 32]), Some(from))
+}
+
+/// `start` is the lowest tag below `node`. Without `from`, all of it counts.
+fn first_opaque(node: &PartialTrie, depth: u8, start: Tag, from: Option<&Tag>) -> Option<Tag> {
+    match node {
+        PartialTrie::Bucket(_) | PartialTrie::Empty => None,
+        PartialTrie::Opaque(_) => Some(from.map_or(start, |from| *from.max(&start))),
+        PartialTrie::Inner(children) => {
+            let below = depth.saturating_add(1);
+            let goes_right = from.is_some_and(|from| slot_bit(from, depth));
+            let left = if goes_right {
+                None
+            } else {
+                first_opaque(&children.0, below, start, from)
+            };
+            left.or_else(|| {
+                let from = from.filter(|_| goes_right);
+                first_opaque(&children.1, below, with_bit(start, depth), from)
+            })
+        }
+    }
+}
+
+/// `tag` with the bit set that [`slot_bit`] reads.
+fn with_bit(mut tag: Tag, depth: u8) -> Tag {
+    if let Some(byte) = tag.0.get_mut(usize::from(depth >> 3)) {
+        *byte |= 0x80 >> (depth & 7);
+    }
+    tag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Frame;
+    use alloc::collections::BTreeMap;
+
+    /// Tags whose first bits differ, and some that share a bucket.
+    fn tag(number: u8) -> Tag {
+        let mut bytes = [0; 32];
+        bytes[0] = (number & 0x3f).reverse_bits();
+        bytes[31] = number >> 6;
+        Tag(bytes)
+    }
+
+    fn leaf(number: u8) -> LeafHash {
+        LeafHash([number; 32])
+    }
+
+    fn trie(numbers: impl IntoIterator<Item = u8>) -> PartialTrie {
+        let mut trie = PartialTrie::Empty;
+        for number in numbers {
+            set(&mut trie, &tag(number), Some(leaf(number))).unwrap();
+        }
+        trie
+    }
+
+    /// Hides the subtrees at `depth` that the bits of `tag` do not lead to.
+    fn hide(node: &PartialTrie, depth: u8, tag: &Tag) -> PartialTrie {
+        match node {
+            PartialTrie::Inner(children) if slot_bit(tag, depth) => PartialTrie::Inner(Box::new((
+                opaque(&children.0),
+                hide(&children.1, depth + 1, tag),
+            ))),
+            PartialTrie::Inner(children) => PartialTrie::Inner(Box::new((
+                hide(&children.0, depth + 1, tag),
+                opaque(&children.1),
+            ))),
+            other => other.clone(),
+        }
+    }
+
+    fn opaque(node: &PartialTrie) -> PartialTrie {
+        match node {
+            PartialTrie::Empty => PartialTrie::Empty,
+            other => PartialTrie::Opaque(root_of(other)),
+        }
+    }
+
+    #[test]
+    fn the_order_of_changes_does_not_matter() {
+        let forward = trie(0..200);
+        assert_eq!(forward, trie((0..200).rev()));
+        assert_eq!(root_of(&forward), root_of(&trie((0..200).rev())));
+        let mut with_more = trie(0..=255);
+        for number in 200..=255 {
+            let before = set(&mut with_more, &tag(number), None);
+            assert_eq!(before, Ok(Some(leaf(number))));
+        }
+        assert_eq!(with_more, forward);
+    }
+
+    #[test]
+    fn emptied_slots_leave_nothing_behind() {
+        let mut some = trie([3, 67, 131, 9]);
+        for number in [67, 9, 3, 131] {
+            set(&mut some, &tag(number), None).unwrap();
+            assert_eq!(set(&mut some, &tag(number), None), Ok(None));
+        }
+        assert_eq!(some, PartialTrie::Empty);
+        assert_eq!(root_of(&some), ZERO);
+    }
+
+    #[test]
+    fn every_trie_is_the_one_that_decoding_accepts() {
+        for size in [0, 1, 2, 63, 64, 65, 200] {
+            let trie = trie(0..size);
+            assert_eq!(PartialTrie::decode(&trie.encode()), Ok(trie));
+        }
+    }
+
+    #[test]
+    fn a_trie_is_looked_up_like_a_map() {
+        let trie = trie((0..200).filter(|number| number % 3 == 0));
+        for number in 0..=255 {
+            let expected = if number % 3 == 0 && number < 200 {
+                Lookup::Found(leaf(number))
+            } else {
+                Lookup::Absent
+            };
+            assert_eq!(lookup(&trie, &tag(number)), expected);
+        }
+    }
+
+    #[test]
+    fn a_path_alone_gives_the_same_root_before_and_after() {
+        let full = trie(0..200);
+        for number in 0..=255 {
+            for change in [None, Some(leaf(7))] {
+                let mut path = hide(&full, 0, &tag(number));
+                assert_eq!(root_of(&path), root_of(&full));
+                assert_eq!(lookup(&path, &tag(number)), lookup(&full, &tag(number)));
+                let mut whole = full.clone();
+                assert_eq!(
+                    set(&mut path, &tag(number), change),
+                    set(&mut whole, &tag(number), change),
+                );
+                assert_eq!(root_of(&path), root_of(&whole));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_shown_is_neither_absent_nor_changed() {
+        let full = trie(0..64);
+        let path = hide(&full, 0, &tag(5));
+        let mut changed = path.clone();
+        assert_eq!(lookup(&path, &tag(6)), Lookup::Opaque);
+        for change in [None, Some(leaf(7))] {
+            assert_eq!(set(&mut changed, &tag(6), change), Err(OpaquePath));
+            assert_eq!(changed, path);
+        }
+    }
+
+    #[test]
+    fn slots_come_in_the_order_of_their_tags() {
+        let trie = trie((0..200).rev());
+        let listed: Vec<_> = slots(&trie).map(|slot| (slot.tag, slot.leaf)).collect();
+        let model: BTreeMap<_, _> = (0..200).map(|number| (tag(number), leaf(number))).collect();
+        assert_eq!(listed, model.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_first_hidden_tag_bounds_a_page() {
+        let full = trie(0..64);
+        let path = hide(&full, 0, &tag(20));
+        for number in 0..=255 {
+            let from = tag(number);
+            // Each of these tags lies in a subtree of 32 bits or more below it; walk the model.
+            let mut hidden = (0..64).map(tag).filter(|at| *at >= from);
+            let expected = if lookup(&path, &from) == Lookup::Opaque {
+                Some(from)
+            } else {
+                let next = hidden
+                    .by_ref()
+                    .filter(|at| lookup(&path, at) == Lookup::Opaque);
+                next.min()
+            };
+            assert_eq!(first_opaque_at_or_after(&path, &from), expected);
+        }
+        assert_eq!(first_opaque_at_or_after(&full, &Tag([0; 32])), None);
+        let hidden = PartialTrie::Opaque(root_of(&full));
+        assert_eq!(first_opaque_at_or_after(&hidden, &tag(9)), Some(tag(9)));
+    }
+
+    #[test]
+    fn hashes_hold_order_and_count() {
+        let digests = [Digest([1; 32]), Digest([2; 32])];
+        let [one, two] = &digests;
+        assert_ne!(inner_hash(one, two), inner_hash(two, one));
+        assert_ne!(inner_hash(&ZERO, &ZERO), ZERO);
+        let slot = |number| Slot {
+            tag: tag(number),
+            leaf: leaf(number),
+        };
+        assert_ne!(bucket_hash(&[slot(0)]), bucket_hash(&[slot(0), slot(64)]));
+        assert_ne!(bucket_hash(&[]), ZERO);
+    }
+}
