@@ -114,6 +114,8 @@ pub enum Unavailable {
     Refused,
     /// No answer in time.
     Timeout,
+    /// The server knows no user of that name, or so it says.
+    UnknownUser,
     /// The server denies an object, and the head that promises it could not be asked for again.
     Withheld,
 }
@@ -152,8 +154,6 @@ pub enum Usage {
     NameTaken,
     /// There is no file of that name.
     NoSuchFile,
-    /// There is no user of that name.
-    NoSuchUser,
     /// The user is not a member.
     NotShared,
     /// Only the owner may do this.
@@ -207,6 +207,7 @@ impl Unavailable {
             Self::NewerFormat => "newer-format",
             Self::Refused => "refused",
             Self::Timeout => "timeout",
+            Self::UnknownUser => "unknown-user",
             Self::Withheld => "withheld",
         }
     }
@@ -224,7 +225,6 @@ impl Usage {
             Self::NameTaken => "name-taken",
             Self::NoInvitation => "no-invitation",
             Self::NoSuchFile => "no-such-file",
-            Self::NoSuchUser => "no-such-user",
             Self::NotOwner => "not-owner",
             Self::NotShared => "not-shared",
             Self::Oneself => "oneself",

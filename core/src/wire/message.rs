@@ -225,6 +225,9 @@ choice! {
             record: SignedRecord,
             /// The key bag.
             bag: KeyBag,
+            /// The first head of the account's private space. Account and space come to be
+            /// together, so that an account without one is never taken for a new account.
+            space: Box<Commit>,
         },
         /// A login.
         2 => Login {
@@ -362,6 +365,11 @@ choice! {
         7 => Content(Blob),
         /// Envelopes, oldest first.
         8 => Inbox(Vec<SignedEnvelope>),
+        /// A new account's first login.
+        9 => Registered {
+            /// Names this login from now on.
+            token: Token,
+        },
     }
 }
 
