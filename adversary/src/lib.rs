@@ -1,3 +1,10 @@
 //! The storage server that is honest until scripted.
 
+pub mod attack;
+pub mod chooser;
+pub mod client;
+pub mod codec;
+pub mod history;
 pub mod pool;
+pub mod selector;
+pub mod verdict;
