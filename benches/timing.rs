@@ -1,4 +1,4 @@
-//! Whether the time of OAEP decryption tells what the ciphertext was: a test in the manner of dudect.
+//! Whether the time of OAEP decryption tells what the ciphertext was, in the manner of dudect.
 //!
 //! RUSTSEC-2023-0071 is about this. Two classes of input, interleaved at random, timed one by one;
 //! Welch's t over all samples and over the fastest shares of them. Beyond 4.5 is suspicious. This
