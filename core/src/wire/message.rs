@@ -115,8 +115,8 @@ choice! {
         3 => Shown {
             /// The head.
             head: SignedHead,
-            /// Its author's public record.
-            author: SignedRecord,
+            /// The public records of the head's author and of those who signed roster changes.
+            records: Vec<SignedRecord>,
             /// The complete subtrees over the heads between.
             history: Vec<HistoryNode>,
             /// The roster changes that the device lacks.
