@@ -1,0 +1,3 @@
+//! The dialects in which clients reach the server.
+
+pub mod kv;
