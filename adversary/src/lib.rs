@@ -1,11 +1,13 @@
 //! The storage server that is honest until scripted.
 
+pub mod acts;
 pub mod attack;
 pub mod chooser;
 pub mod client;
 pub mod codec;
 pub mod front;
 pub mod history;
+pub mod honest;
 pub mod pool;
 pub mod selector;
 pub mod strawman;

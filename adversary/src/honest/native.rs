@@ -1,0 +1,342 @@
+//! The rules of an honest data and key server for the native messages.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+use turncoat_core::id::{HeadHash, Height, PackId, SpaceId, Token, UserId};
+use turncoat_core::wire::{
+    Blob, Commit, Frame, KdfParams, KeyBag, Pack, Range, Reader, Refusal, Reply, Request,
+    RequestBody, SignedRecord, VERSION, Wire, Writer,
+};
+
+use super::storage::{Batch, Bytes, Key, Kind, Storage, encoded};
+use super::{commit, read, segments};
+
+/// Bytes that one reply or request carries at most, beside what describes them.
+pub(super) const CONTENT_MAX: u64 = (8 << 20) - (64 << 10);
+/// Bytes of a pack at most.
+const PACK_MAX: usize = 6 << 20;
+
+/// What a deployment sets.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Makes what the server invents: tokens, and the derivation of users that do not exist.
+    pub secret: [u8; 32],
+    /// The iterations that users who do not exist seem to have; what clients of the deployment use.
+    pub iterations: u32,
+}
+
+/// The server. What it must not forget is in the store; here are the logins of its own lifetime.
+#[derive(Clone, Debug)]
+pub struct Native {
+    settings: Settings,
+    logins: BTreeMap<Token, UserId>,
+}
+
+/// A head that became the newest one of its space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The space.
+    pub space: SpaceId,
+    /// The head.
+    pub head: HeadHash,
+    /// The head before; zero for the first.
+    pub previous: HeadHash,
+    /// Its height.
+    pub height: Height,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handled {
+    /// The encoded [`Reply`].
+    pub reply: Vec<u8>,
+    /// The head that the request made the newest one.
+    pub published: Option<Published>,
+}
+
+/// What the rules decided.
+pub(super) enum Answer {
+    /// An encoded reply.
+    Encoded(Vec<u8>),
+    /// A head was taken.
+    Taken(Published),
+}
+
+impl Answer {
+    fn whole(reply: &Reply) -> Self {
+        Self::Encoded(reply.encode())
+    }
+}
+
+impl Native {
+    /// A server to which nobody is logged in.
+    #[must_use]
+    pub const fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            logins: BTreeMap::new(),
+        }
+    }
+
+    /// Handles an encoded [`Request`].
+    pub fn handle(&mut self, storage: &mut impl Storage, request: &[u8]) -> Handled {
+        let answer = match Request::decode(request) {
+            Ok(request) => self.answer(storage, &request),
+            Err(_) => Err(Refusal::Invalid),
+        };
+        match answer {
+            Ok(Answer::Encoded(reply)) => Handled {
+                reply,
+                published: None,
+            },
+            Ok(Answer::Taken(published)) => Handled {
+                reply: Reply::Done.encode(),
+                published: Some(published),
+            },
+            Err(refusal) => Handled {
+                reply: Reply::Refused(refusal).encode(),
+                published: None,
+            },
+        }
+    }
+
+    fn answer(&mut self, storage: &mut impl Storage, request: &Request) -> Result<Answer, Refusal> {
+        let user = self.logins.get(&request.token).copied();
+        let user = user.ok_or(Refusal::Unauthenticated);
+        match &request.body {
+            RequestBody::Kdf { user } => self.kdf(storage, user),
+            RequestBody::Register {
+                kdf,
+                proof,
+                record,
+                bag,
+                space,
+            } => self.register(storage, kdf, *proof, (record, bag), space),
+            RequestBody::Login { user, proof } => self.login(storage, *user, proof),
+            RequestBody::Lookup { user } => lookup(storage, user),
+            RequestBody::Read { views } => {
+                user?;
+                read::views(storage, views).map(Answer::Encoded)
+            }
+            RequestBody::Segments { leaf, from, count } => {
+                user?;
+                let records = segments::range(storage, leaf, *from, *count)?;
+                Ok(Answer::whole(&Reply::Segments(records)))
+            }
+            RequestBody::Fetch { ranges } => {
+                user?;
+                fetch(storage, ranges)
+            }
+            RequestBody::Store { pack } => {
+                user?;
+                let mut batch = Batch::new();
+                put_pack(storage, &mut batch, pack)?;
+                storage.apply(batch)?;
+                Ok(Answer::whole(&Reply::Done))
+            }
+            RequestBody::Commit(commit) => take(storage, &user?, commit),
+            RequestBody::Inbox { space, after } => {
+                read::inbox(storage, &user?, *space, *after).map(Answer::Encoded)
+            }
+        }
+    }
+
+    /// A user that does not exist looks like one that does, and always the same.
+    fn kdf(&self, storage: &impl Storage, user: &UserId) -> Result<Answer, Refusal> {
+        let params = match Account::load(storage, user)? {
+            Some(account) => account.kdf,
+            None => KdfParams {
+                suite: 1,
+                iterations: self.settings.iterations,
+                salt_seed: self.invent(b"salt", user.as_bytes()),
+            },
+        };
+        Ok(Answer::whole(&Reply::Kdf(params)))
+    }
+
+    /// Account and space come to be together, once.
+    fn register(
+        &mut self,
+        storage: &mut impl Storage,
+        kdf: &KdfParams,
+        proof: [u8; 32],
+        (record, bag): (&SignedRecord, &KeyBag),
+        space: &Commit,
+    ) -> Result<Answer, Refusal> {
+        let user = record.record.user;
+        if bag.user != user || bag.kdf != *kdf || space.expect.is_some() {
+            return Err(Refusal::Invalid);
+        }
+        if storage.fetch(&public_key(&user))?.is_some() {
+            return Err(Refusal::Exists);
+        }
+        let mut batch = Batch::new();
+        let account = Account {
+            kdf: kdf.clone(),
+            proof,
+        };
+        batch.put(account_key(&user), encoded(&account));
+        batch.put(bag_key(&user), encoded(bag));
+        batch.put(public_key(&user), encoded(record));
+        if commit::plan(storage, &mut batch, &user, space)?.is_none() {
+            return Err(Refusal::Exists);
+        }
+        storage.apply(batch)?;
+        let token = self.admit(user);
+        Ok(Answer::whole(&Reply::Registered { token }))
+    }
+
+    /// A user that does not exist and a wrong proof look alike.
+    fn login(
+        &mut self,
+        storage: &impl Storage,
+        user: UserId,
+        proof: &[u8; 32],
+    ) -> Result<Answer, Refusal> {
+        let account = Account::load(storage, &user)?;
+        let stored = account.map_or([0; 32], |account| account.proof);
+        let bag = storage.fetch(&bag_key(&user))?;
+        let record = storage.fetch(&public_key(&user))?;
+        let right = bool::from(stored.ct_eq(proof));
+        let (true, Some(bag), Some(record)) = (right, bag, record) else {
+            return Err(Refusal::Unauthenticated);
+        };
+        let token = self.admit(user);
+        Ok(Answer::Encoded(reply(LOGIN, |writer| {
+            token.write(writer);
+            writer.raw(&record);
+            writer.raw(&bag);
+        })))
+    }
+
+    fn admit(&mut self, user: UserId) -> Token {
+        let count = self.logins.len() as u64;
+        let token = Token(self.invent(b"token", &count.to_be_bytes()));
+        self.logins.insert(token, user);
+        token
+    }
+
+    /// A value that nobody foresees who does not know the secret, and that a run repeats.
+    fn invent(&self, purpose: &[u8], what: &[u8]) -> [u8; 32] {
+        let hash = Sha256::new_with_prefix(self.settings.secret);
+        hash.chain_update(purpose)
+            .chain_update(what)
+            .finalize()
+            .into()
+    }
+}
+
+/// How a user logs in.
+struct Account {
+    kdf: KdfParams,
+    proof: [u8; 32],
+}
+
+impl Account {
+    fn load(storage: &impl Storage, user: &UserId) -> Result<Option<Self>, Refusal> {
+        let bytes = storage.fetch(&account_key(user))?;
+        Ok(bytes.and_then(|bytes| Reader::all(&bytes, Self::read).ok()))
+    }
+}
+
+impl Wire for Account {
+    fn write(&self, writer: &mut Writer) {
+        self.kdf.write(writer);
+        self.proof.write(writer);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, turncoat_core::wire::Malformed> {
+        Ok(Self {
+            kdf: Wire::read(reader)?,
+            proof: Wire::read(reader)?,
+        })
+    }
+}
+
+fn account_key(user: &UserId) -> Key {
+    Key::new(Kind::Account, *user.as_bytes())
+}
+
+fn bag_key(user: &UserId) -> Key {
+    Key::new(Kind::Bag, *user.as_bytes())
+}
+
+pub(super) fn public_key(user: &UserId) -> Key {
+    Key::new(Kind::Public, *user.as_bytes())
+}
+
+fn pack_key(pack: &PackId) -> Key {
+    Key::new(Kind::Pack, *pack.as_bytes())
+}
+
+// The numbers of the replies that carry stored bytes as they are; a test compares them with the
+// encoding of the same replies by `Reply`.
+const LOGIN: u8 = 3;
+const RECORD: u8 = 4;
+pub(super) const VIEWS: u8 = 5;
+pub(super) const INBOX: u8 = 8;
+
+/// An encoded reply around stored bytes, which are passed on whatever they are.
+pub(super) fn reply(number: u8, body: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.raw(&[b'T', b'C', Reply::KIND, VERSION, number]);
+    body(&mut writer);
+    writer.finish()
+}
+
+fn lookup(storage: &impl Storage, user: &UserId) -> Result<Answer, Refusal> {
+    let record = storage.fetch(&public_key(user))?;
+    Ok(Answer::Encoded(reply(RECORD, |writer| {
+        writer.option(record.as_ref(), |writer, record| writer.raw(record));
+    })))
+}
+
+fn take(storage: &mut impl Storage, user: &UserId, commit: &Commit) -> Result<Answer, Refusal> {
+    let mut batch = Batch::new();
+    match commit::plan(storage, &mut batch, user, commit)? {
+        None => Ok(Answer::whole(&Reply::Done)),
+        Some(published) => {
+            storage.apply(batch)?;
+            Ok(Answer::Taken(published))
+        }
+    }
+}
+
+/// Adds a pack to the batch, unless the same one is there.
+pub(super) fn put_pack(
+    storage: &impl Storage,
+    batch: &mut Batch,
+    pack: &Pack,
+) -> Result<(), Refusal> {
+    let Blob(bytes) = &pack.bytes;
+    if bytes.len() > PACK_MAX {
+        return Err(Refusal::TooLarge);
+    }
+    let key = pack_key(&pack.id);
+    match storage.fetch(&key)? {
+        None => batch.put(key, bytes.as_slice()),
+        Some(stored) if *stored == **bytes => {}
+        Some(_) => return Err(Refusal::Exists),
+    }
+    Ok(())
+}
+
+/// A range past the end of a pack is answered with what is there.
+fn fetch(storage: &impl Storage, ranges: &[Range]) -> Result<Answer, Refusal> {
+    let sizes = ranges.iter().map(|range| u64::from(range.length));
+    if sizes.sum::<u64>() > CONTENT_MAX {
+        return Err(Refusal::TooLarge);
+    }
+    let mut content = Vec::new();
+    for range in ranges {
+        let pack: Option<Bytes> = storage.fetch(&pack_key(&range.pack))?;
+        let pack = pack.ok_or(Refusal::NotFound)?;
+        let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let rest = pack.get(size(range.offset)..).unwrap_or_default();
+        let end = size(range.length).min(rest.len());
+        content.extend_from_slice(rest.get(..end).unwrap_or_default());
+    }
+    Ok(Answer::whole(&Reply::Content(Blob(content))))
+}

@@ -1,0 +1,110 @@
+//! Segment records at rest: what a leaf adds, and whose records it keeps.
+//!
+//! An append writes what it adds and refers to the leaf before, so that its cost does not grow with
+//! the file.
+
+use turncoat_core::id::LeafHash;
+use turncoat_core::wire::{Malformed, Reader, Refusal, SegmentRecord, Wire, Writer};
+
+use super::storage::{Batch, Key, Kind, Storage, encoded};
+
+/// Leaves that one reading walks back over. Only a store that was tampered with has more.
+const CHAIN_MAX: u32 = 1 << 20;
+
+/// The records of one leaf.
+struct Records {
+    /// The leaf whose first records come first.
+    base: Option<LeafHash>,
+    /// How many of them.
+    keep: u32,
+    /// The records that follow.
+    add: Vec<SegmentRecord>,
+}
+
+impl Wire for Records {
+    fn write(&self, writer: &mut Writer) {
+        self.base.write(writer);
+        self.keep.write(writer);
+        self.add.write(writer);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            base: Wire::read(reader)?,
+            keep: Wire::read(reader)?,
+            add: Wire::read(reader)?,
+        })
+    }
+}
+
+impl Records {
+    fn count(&self) -> Result<u32, Refusal> {
+        let added = u32::try_from(self.add.len()).map_err(|_| Refusal::TooLarge)?;
+        self.keep.checked_add(added).ok_or(Refusal::TooLarge)
+    }
+}
+
+fn key(leaf: &LeafHash) -> Key {
+    Key::new(Kind::Records, *leaf.as_bytes())
+}
+
+fn load(storage: &impl Storage, leaf: &LeafHash) -> Result<Records, Refusal> {
+    let bytes = storage.fetch(&key(leaf))?;
+    let records = bytes.and_then(|bytes| Reader::all(&bytes, Records::read).ok());
+    records.ok_or(Refusal::NotFound)
+}
+
+/// Adds the records of a new leaf to the batch; returns how many it has in all.
+pub(super) fn put(
+    storage: &impl Storage,
+    batch: &mut Batch,
+    leaf: &LeafHash,
+    base: Option<LeafHash>,
+    keep: u32,
+    add: &[SegmentRecord],
+) -> Result<u32, Refusal> {
+    let base = base.filter(|_| keep > 0);
+    let available = match &base {
+        None => 0,
+        Some(base) => load(storage, base)?.count()?,
+    };
+    if keep > available {
+        return Err(Refusal::Invalid);
+    }
+    let records = Records {
+        base,
+        keep,
+        add: add.to_vec(),
+    };
+    let count = records.count()?;
+    if storage.fetch(&key(leaf))?.is_none() {
+        batch.put(key(leaf), encoded(&records));
+    }
+    Ok(count)
+}
+
+/// The records of a leaf from `from` on, at most `count`.
+pub(super) fn range(
+    storage: &impl Storage,
+    leaf: &LeafHash,
+    from: u32,
+    count: u32,
+) -> Result<Vec<SegmentRecord>, Refusal> {
+    let mut until = from.saturating_add(count);
+    let mut parts = Vec::new();
+    let mut records = load(storage, leaf)?;
+    for _ in 0..CHAIN_MAX {
+        let keep = records.keep;
+        let first = usize::try_from(from.saturating_sub(keep)).unwrap_or(usize::MAX);
+        let end = usize::try_from(until.saturating_sub(keep)).unwrap_or(usize::MAX);
+        let end = end.min(records.add.len());
+        parts.push(records.add.get(first..end).unwrap_or_default().to_vec());
+        until = until.min(keep);
+        match records.base {
+            Some(base) if from < until => records = load(storage, &base)?,
+            _ => break,
+        }
+    }
+    parts.reverse();
+    Ok(parts.concat())
+}
