@@ -1,5 +1,7 @@
 //! An attack as a value: the workload, its order and the server's acts, step by step.
 
+mod print;
+
 use crate::client::{DeviceName, Operation};
 use crate::codec::{Bytes, Code, coded};
 use crate::history::ObjectKey;
@@ -114,8 +116,10 @@ coded! {
             /// Which of the two parts begins here.
             second: bool,
         },
-        /// In both runs nothing durable changes on the device.
+        /// In both runs nothing durable changes on any device.
         10 => Unchanged,
+        /// Anything may happen; only the oracles judge.
+        11 => Anything,
     }
 }
 
@@ -140,7 +144,8 @@ coded! {
             /// What.
             operation: Operation,
         },
-        /// Starts an operation and sends nothing yet.
+        /// Starts an operation. It runs up to the first request that a hold stops; without a hold it
+        /// sends nothing yet.
         3 => Start {
             /// Where.
             device: DeviceName,
@@ -162,7 +167,8 @@ coded! {
             /// The device.
             device: DeviceName,
         },
-        /// Ends the device's process at an await point of an operation, counted from one.
+        /// Runs a started operation, and ends the device's process at an await point of it, counted
+        /// from one. Each request and each save has two: before it takes effect, and after.
         7 => CrashAt {
             /// The operation.
             operation: u32,
@@ -343,6 +349,19 @@ coded! {
             /// What was done, in order.
             edits: Vec<Edit>,
         },
+        /// When this message passes, the step at hand waits and the steps that follow go first, up
+        /// to the `Resume` that belongs to it: what a handler did in the middle of an operation.
+        66 => Pause {
+            /// The request's number in the run.
+            request: u32,
+            /// Whether the reply is meant.
+            reply: bool,
+        },
+        /// The innermost step that waits goes on.
+        67 => Resume {
+            /// What is done to the message in hand.
+            edits: Vec<Edit>,
+        },
     }
 }
 
@@ -373,6 +392,8 @@ impl Step {
                 | Self::Heal
                 | Self::EditRequest { .. }
                 | Self::EditReply { .. }
+                | Self::Pause { .. }
+                | Self::Resume { .. }
         )
     }
 }

@@ -1,0 +1,150 @@
+//! What the engine asks of a client under test: one small adapter for each.
+
+mod line;
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use turncoat_core::env::Clock;
+
+use crate::chooser::DeviceEntropy;
+use crate::client::{DeviceName, Operation, Outcome};
+use crate::pool::Identity;
+
+pub use line::Line;
+pub(crate) use line::{Call, Response};
+
+/// A future that lives on one thread and owns what it needs.
+pub type OwnedFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// A dialect through which clients reach the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Front {
+    /// The messages of the hardened client.
+    Native,
+    /// Objects under ids, and a public object for each user.
+    KeyValue,
+}
+
+impl Front {
+    /// The word of headers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::KeyValue => "kv",
+        }
+    }
+}
+
+/// What a client says that it can do, before any run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declaration {
+    /// How it reaches the server.
+    pub front: Front,
+    /// The operations that it has, by [`Operation::name`].
+    pub operations: Vec<String>,
+    /// The claims that its answers carry, by the names of the fields of
+    /// [`Claims`](crate::client::Claims).
+    pub claims: Vec<String>,
+    /// Whether it writes conditionally.
+    pub conditional: bool,
+    /// Whether a run is a function of script and seed.
+    pub deterministic: bool,
+}
+
+impl Declaration {
+    /// Whether the client has an operation of this name.
+    #[must_use]
+    pub fn has(&self, operation: &str) -> bool {
+        self.operations.iter().any(|own| own == operation)
+    }
+}
+
+/// A head that a device accepted, in plain bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Accepted {
+    /// The space.
+    pub space: [u8; 32],
+    /// The head.
+    pub head: [u8; 32],
+    /// Its height.
+    pub height: u64,
+}
+
+/// A client under test.
+pub trait Client {
+    /// What it is called on the command line.
+    fn name(&self) -> String;
+
+    /// What it can do.
+    fn declaration(&self) -> Declaration;
+
+    /// Starts the process of one device. It sends nothing before its first operation.
+    ///
+    /// # Errors
+    ///
+    /// Why the process did not start; only an external client can fail here.
+    fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String>;
+
+    /// Reads the accepted heads out of a device's durable state, for the oracles.
+    fn accepted(&self, _durable: &[u8]) -> Vec<Accepted> {
+        Vec::new()
+    }
+}
+
+/// A running device. Dropping it is a crash.
+pub trait Process {
+    /// Begins an operation; the future awaits nothing but calls of the device's [`Line`].
+    fn begin(&mut self, operation: Operation) -> OwnedFuture<Outcome>;
+}
+
+/// Everything that one life of one device runs on.
+pub struct Setting {
+    /// Which device.
+    pub device: DeviceName,
+    /// What its user types.
+    pub password: Vec<u8>,
+    /// The keys that the user's account is made with.
+    pub identity: &'static Identity,
+    /// The way to the server and to the durable state.
+    pub line: Line,
+    /// The random stream of this life.
+    pub entropy: DeviceEntropy,
+    /// The run's clock.
+    pub clock: StageClock,
+}
+
+/// The logical clock of a run. It moves when the stage says so.
+#[derive(Clone, Debug, Default)]
+pub struct StageClock(Rc<Cell<u64>>);
+
+impl StageClock {
+    /// The moment at which every run begins: 2026-01-01 in UTC.
+    pub const START_MS: u64 = 1_767_225_600_000;
+
+    /// A clock at [`StageClock::START_MS`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Rc::new(Cell::new(Self::START_MS)))
+    }
+
+    /// Moves on.
+    pub fn advance(&self, duration_ms: u64) {
+        self.0.set(self.0.get().saturating_add(duration_ms));
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl Clock for StageClock {
+    fn now_ms(&self) -> u64 {
+        Self::now_ms(self)
+    }
+}
