@@ -136,6 +136,15 @@ pub fn write_directory(path: &Path, results: &Results) -> Result<(), DirectoryEr
     write_on(&mut RealDisk, path, results)
 }
 
+/// Whether [`write_directory`] would accept `path`, so that a caller can ask before a long run.
+///
+/// # Errors
+///
+/// As [`write_directory`], as far as it can be told before anything is written.
+pub fn check_directory(path: &Path) -> Result<(), DirectoryError> {
+    is_ours(path).map(|_| ())
+}
+
 fn write_on(disk: &mut dyn Disk, path: &Path, results: &Results) -> Result<(), DirectoryError> {
     let at = |path: &Path, error| DirectoryError::Write {
         path: path.to_owned(),

@@ -108,7 +108,9 @@ fn read(report: &Path) -> Results {
 fn a_new_report_holds_every_format() {
     let scratch = Scratch::new("new");
     let report = scratch.0.join("a/b/report");
+    check_directory(&report).unwrap();
     write_directory(&report, &sample()).unwrap();
+    check_directory(&report).unwrap();
     assert_eq!(read(&report), sample());
     assert_eq!(fs::read_dir(&report).unwrap().count(), exporters().len());
     assert_eq!(fs::read_dir(report.parent().unwrap()).unwrap().count(), 1);
@@ -159,6 +161,7 @@ fn what_is_not_ours_is_not_touched() {
         let scratch = Scratch::new("foreign");
         prepare(&scratch.report());
         let before = scratch.files();
+        assert!(check_directory(&scratch.report()).is_err(), "{name}");
         let error = write_directory(&scratch.report(), &other()).unwrap_err();
         assert!(
             matches!(error, DirectoryError::NotOurs { .. }),

@@ -1,4 +1,4 @@
-//! JUnit XML: a class is a suite, a script is a case, and what was not expected fails.
+//! JUnit XML: a class is a suite, a script is a case, and every finding fails.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -63,7 +63,7 @@ impl Kind {
     fn of(script: &ScriptResult) -> Self {
         match script.verdict {
             Verdict::Unknown => Self::Error,
-            _ if !script.as_expected => Self::Failure,
+            _ if script.is_finding() => Self::Failure,
             Verdict::Inapplicable => Self::Skipped,
             _ => Self::Passed,
         }

@@ -23,7 +23,7 @@ mod verdict;
 mod words;
 
 pub use decode::{DecodeError, FORMAT, VERSION, decode, encode};
-pub use directory::{DirectoryError, MARKER, write_directory};
+pub use directory::{DirectoryError, MARKER, check_directory, write_directory};
 pub use exporter::{Exporter, exporters};
 pub use guarantee::Guarantee;
 pub use json::Json;

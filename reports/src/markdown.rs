@@ -21,7 +21,7 @@ impl Exporter for Markdown {
     fn export(&self, results: &Results, output: &mut dyn io::Write) -> io::Result<()> {
         head(&results.run, output)?;
         summary(results, output)?;
-        unexpected(results, output)?;
+        findings(results, output)?;
         claims(results, output)?;
         conformance(results, output)?;
         scripts(results, output)?;
@@ -132,6 +132,10 @@ fn head(run: &Run, output: &mut dyn io::Write) -> io::Result<()> {
     if let Some(time_ms) = run.time_ms {
         writeln!(output, "| wall time | {time_ms} ms |")?;
     }
+    writeln!(output, "| runs | {} |", run.runs)?;
+    if let Some(client_ms) = run.client_ms {
+        writeln!(output, "| inside the client | {client_ms} ms |")?;
+    }
     writeln!(output, "\nCommand:\n")?;
     block(&run.command, output)
 }
@@ -208,12 +212,12 @@ fn row(
     writeln!(output, " {sum} |")
 }
 
-fn unexpected(results: &Results, output: &mut dyn io::Write) -> io::Result<()> {
-    let found = results.unexpected();
+fn findings(results: &Results, output: &mut dyn io::Write) -> io::Result<()> {
+    let found = results.findings();
     if found.is_empty() {
         return Ok(());
     }
-    writeln!(output, "## Not as expected\n")?;
+    writeln!(output, "## Findings\n")?;
     for script in found {
         detail(script, output)?;
     }
@@ -226,7 +230,9 @@ fn detail(script: &ScriptResult, output: &mut dyn io::Write) -> io::Result<()> {
     if !script.summary.is_empty() {
         writeln!(output, "Attack: {}\n", prose(&script.summary))?;
     }
-    let expected = script.expected.map_or("not broken", Verdict::word);
+    let expected = script
+        .expected
+        .map_or("not broken, not unknown", Verdict::word);
     let guarantees: Vec<_> = script
         .guarantees
         .iter()
@@ -349,10 +355,10 @@ fn scripts(results: &Results, output: &mut dyn io::Write) -> io::Result<()> {
     )?;
     writeln!(output, "|---|---|---|---|---|---|")?;
     for script in &results.scripts {
-        let verdict = if script.as_expected {
-            script.verdict.word().to_owned()
-        } else {
+        let verdict = if script.is_finding() {
             format!("**{}**", script.verdict)
+        } else {
+            script.verdict.word().to_owned()
         };
         writeln!(
             output,

@@ -123,7 +123,7 @@ fn hostile_text_opens_no_block() {
 }
 
 #[test]
-fn unexpected_verdicts_show_both_sides_and_the_reproduction() {
+fn findings_show_both_sides_and_the_reproduction() {
     let text = exported(&sample());
     for part in [
         "- offered: ",
@@ -137,7 +137,7 @@ fn unexpected_verdicts_show_both_sides_and_the_reproduction() {
     for script in sample().scripts {
         assert_eq!(
             text.contains(&format!("### {}:", script.id)),
-            !script.as_expected
+            script.is_finding()
         );
     }
 }

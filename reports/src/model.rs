@@ -40,6 +40,10 @@ pub struct Run {
     pub ended: Option<String>,
     /// The wall time of the whole run.
     pub time_ms: Option<u64>,
+    /// How often a client was run: up to three times for each script, and again for each sub-run.
+    pub runs: u64,
+    /// How much processor time of all runs was spent inside the client, where it can be told.
+    pub client_ms: Option<u64>,
 }
 
 /// The client under test.
@@ -222,26 +226,35 @@ impl Results {
         self.scripts.iter().map(|script| script.verdict).max()
     }
 
-    /// The scripts whose verdict is not the expected one, worst first.
+    /// The scripts that a reader must look at, worst first; see [`ScriptResult::is_finding`].
     #[must_use]
-    pub fn unexpected(&self) -> Vec<&ScriptResult> {
+    pub fn findings(&self) -> Vec<&ScriptResult> {
         let mut found: Vec<_> = self
             .scripts
             .iter()
-            .filter(|script| !script.as_expected)
+            .filter(|script| script.is_finding())
             .collect();
         found.sort_by_key(|script| core::cmp::Reverse(script.verdict));
         found
     }
 }
 
-/// Whether a verdict is as expected: equal to what was written down, or not `broken` where nothing
-/// was written down.
+impl ScriptResult {
+    /// Whether the verdict is not the expected one, or is `broken` or `unknown` although it was
+    /// expected to be.
+    #[must_use]
+    pub fn is_finding(&self) -> bool {
+        !self.as_expected || matches!(self.verdict, Verdict::Broken | Verdict::Unknown)
+    }
+}
+
+/// Whether a verdict is as expected: equal to what was written down; where nothing was, neither a
+/// guarantee fell nor the testbed failed.
 #[must_use]
 pub fn agrees(expected: Option<Verdict>, verdict: Verdict) -> bool {
     match expected {
         Some(expected) => expected == verdict,
-        None => verdict != Verdict::Broken,
+        None => !matches!(verdict, Verdict::Broken | Verdict::Unknown),
     }
 }
 
@@ -256,25 +269,37 @@ mod tests {
         let sum: u64 = results.totals.verdicts.values().sum();
         assert_eq!(sum, results.totals.scripts);
         assert_eq!(results.totals.scripts, results.scripts.len() as u64);
-        assert_eq!(
-            results.totals.not_as_expected,
-            results.unexpected().len() as u64
-        );
+        let unexpected = results.scripts.iter().filter(|script| !script.as_expected);
+        assert_eq!(results.totals.not_as_expected, unexpected.count() as u64);
         assert_eq!(results.totals.count(Verdict::Caught), 1);
     }
 
     #[test]
-    fn worst_verdict_comes_first_among_the_unexpected() {
+    fn worst_verdict_comes_first_among_the_findings() {
         let results = sample();
         assert_eq!(results.worst(), Some(Verdict::Broken));
-        assert_eq!(results.unexpected()[0].verdict, Verdict::Broken);
-        assert!(results.unexpected().len() > 1);
+        let found: Vec<_> = results
+            .findings()
+            .iter()
+            .map(|script| script.verdict)
+            .collect();
+        assert_eq!(found, [Verdict::Broken, Verdict::Unknown, Verdict::Refused]);
     }
 
     #[test]
-    fn only_broken_is_unexpected_where_nothing_was_written_down() {
+    fn broken_is_a_finding_even_where_it_was_expected() {
+        let mut script = sample().scripts.remove(0);
+        assert!(!script.is_finding());
+        script.verdict = Verdict::Broken;
+        script.expected = Some(Verdict::Broken);
+        assert!(script.as_expected && script.is_finding());
+    }
+
+    #[test]
+    fn where_nothing_was_written_down_only_broken_and_unknown_are_unexpected() {
         for verdict in Verdict::WORST_FIRST {
-            assert_eq!(agrees(None, verdict), verdict != Verdict::Broken);
+            let bad = [Verdict::Broken, Verdict::Unknown].contains(&verdict);
+            assert_eq!(agrees(None, verdict), !bad);
             assert!(agrees(Some(verdict), verdict));
         }
         assert!(!agrees(Some(Verdict::Caught), Verdict::Refused));
