@@ -1,0 +1,166 @@
+//! The command line, and the one line that repeats a result.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use turncoat_reports::Seed;
+
+use crate::client::ClientChoice;
+use crate::quote::quoted;
+use crate::status::HELP;
+
+/// A storage server that betrays its users on purpose, and the client that must catch it.
+#[derive(Debug, Parser)]
+#[command(name = "turncoat", version, about, after_help = HELP, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run attack scripts against a client and give a verdict for each
+    Attack(Attack),
+    /// Show one attack: what it does, which defence answers it, what falls without that
+    Explain {
+        /// The attack's id
+        id: String,
+    },
+    /// Parse and dry-run a script, and say what is wrong where
+    Check {
+        /// The script
+        file: PathBuf,
+    },
+    /// Write a script that runs, and say what to fill in
+    NewAttack {
+        /// The new attack's id: lower-case words joined by hyphens
+        id: String,
+        /// Where to write it
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        directory: PathBuf,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Attack {
+    /// Attack ids, classes, or files that end in .rhai; all of the library where none is named
+    #[arg(value_name = "SCRIPT|CLASS")]
+    pub(crate) selected: Vec<String>,
+    /// The client under test: core, naive, aead-only, unfresh, trusting, unchained,
+    /// weakened:DEFENCE,... or exec:COMMAND
+    #[arg(long, default_value = "core")]
+    pub(crate) client: ClientChoice,
+    /// The seed of every choice, decimal or 0x and hexadecimal
+    #[arg(long, default_value = "0x1")]
+    pub(crate) seed: Seed,
+    /// How many scripts run at once [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Print the result as JSON and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the result in every format into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+    /// Print the messages of the honest and the attacked run of one script
+    #[arg(long, conflicts_with_all = ["json", "report", "conformance"])]
+    pub(crate) timeline: bool,
+    /// Run honest workloads only, and say which operations of an external client work
+    #[arg(long, conflicts_with = "selected")]
+    pub(crate) conformance: bool,
+}
+
+impl Attack {
+    /// How many scripts run at once.
+    pub(crate) fn jobs(&self) -> NonZeroUsize {
+        let one = NonZeroUsize::MIN;
+        self.jobs
+            .unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(one))
+    }
+
+    /// The one command that repeats what one script found.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the engine's results carry it"))]
+    pub(crate) fn reproduction(&self, script: &str) -> String {
+        let mut command = format!("turncoat attack {}", quoted(script));
+        if self.client != ClientChoice::Core {
+            command.push_str(&format!(" --client {}", quoted(&self.client.to_string())));
+        }
+        command.push_str(&format!(" --seed {}", self.seed));
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attack(words: &[&str]) -> Result<Attack, clap::Error> {
+        let words = ["turncoat", "attack"].iter().chain(words);
+        match Arguments::try_parse_from(words)?.command {
+            Command::Attack(attack) => Ok(attack),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn no_words_mean_the_whole_library_against_our_client() {
+        let found = attack(&[]).unwrap();
+        assert!(found.selected.is_empty() && !found.json);
+        assert_eq!((found.client, found.seed), (ClientChoice::Core, Seed(1)));
+    }
+
+    #[test]
+    fn seeds_are_decimal_or_hexadecimal() {
+        assert_eq!(attack(&["--seed", "42"]).unwrap().seed, Seed(42));
+        assert_eq!(attack(&["--seed", "0x2A"]).unwrap().seed, Seed(42));
+        let error = attack(&["--seed", "2a"]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("0x and up to 16 hexadecimal digits"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn words_that_contradict_are_refused() {
+        let cases: [&[&str]; 6] = [
+            &["--timeline", "--json", "x"],
+            &["--timeline", "--report", "out", "x"],
+            &["--conformance", "x"],
+            &["--jobs", "0"],
+            &["--client", "weakend:rollback"],
+            &["--sneed", "1"],
+        ];
+        for words in cases {
+            assert_eq!(attack(words).unwrap_err().exit_code(), 2, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_reproduction_parses_back_to_the_same_run() {
+        let clients = [
+            "core",
+            "naive",
+            "weakened:head-rollback,leaf",
+            "exec:python3 'a b'.py $HOME",
+        ];
+        for client in clients {
+            let first = attack(&["--client", client, "--seed", "0x2a", "head-rollback"]).unwrap();
+            let line = first.reproduction("head-rollback");
+            let words = crate::quote::tests::words(&line);
+            let words: Vec<_> = words.iter().skip(2).map(String::as_str).collect();
+            let second = attack(&words).unwrap();
+            assert_eq!(second.client, first.client, "{line}");
+            assert_eq!(second.seed, first.seed, "{line}");
+            assert_eq!(second.selected, ["head-rollback"], "{line}");
+        }
+    }
+}

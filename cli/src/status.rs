@@ -1,0 +1,203 @@
+//! Exit statuses: constant, documented, and chosen in one fixed order.
+//!
+//! | status | meaning |
+//! |---|---|
+//! | 0 | nothing of the below |
+//! | 1 | a guarantee is broken, or our client's verdict is another than the script states |
+//! | 2 | usage, configuration, or a script that does not parse |
+//! | 3 | `unknown` anywhere, or `inert` for our client |
+//! | 4 | the program or the machine failed outside a run |
+//! | 5 | the client under test did not start |
+//! | 6, 7 | reserved |
+//!
+//! The first that applies in the order 2, 4, 5, 1, 3, 0 is the one. A verdict `unknown` or `inert`
+//! says nothing about the client, so for our client it is a 3 and not "another verdict".
+
+use std::io;
+use std::process::ExitCode;
+
+use turncoat_reports::text::visible_lines;
+use turncoat_reports::{Results, Verdict};
+
+/// The statuses as the help prints them.
+pub(crate) const HELP: &str = "\
+Exit status, the first that applies in the order 2, 4, 5, 1, 3, 0:
+  0  nothing of the below
+  1  a guarantee is broken, or our client's verdict is another than the script states
+  2  usage, configuration, or a script that does not parse
+  3  unknown anywhere, or inert for our client
+  4  the program or the machine failed outside a run
+  5  the client under test did not start
+  6, 7  reserved";
+
+/// An exit status. The order of the variants is the order in which they apply, least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Status {
+    /// Nothing else applies.
+    Fine,
+    /// `unknown` anywhere, or `inert` for our client.
+    Undecided,
+    /// A guarantee is broken, or our client's verdict is another than the script states.
+    Broken,
+    /// The client under test did not start.
+    NotStarted,
+    /// The program or the machine failed outside a run.
+    Machine,
+    /// Usage, configuration, or a script that does not parse.
+    Usage,
+}
+
+impl Status {
+    /// The number that the process ends with.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Broken => 1,
+            Self::Usage => 2,
+            Self::Undecided => 3,
+            Self::Machine => 4,
+            Self::NotStarted => 5,
+        }
+    }
+
+    /// What the verdicts of a run come to.
+    pub(crate) fn of(results: &Results) -> Self {
+        let ours = results.run.client.ours;
+        let statuses = results.scripts.iter().map(|script| match script.verdict {
+            Verdict::Broken => Self::Broken,
+            Verdict::Unknown => Self::Undecided,
+            Verdict::Inert if ours => Self::Undecided,
+            _ if ours && !script.as_expected => Self::Broken,
+            _ => Self::Fine,
+        });
+        statuses.max().unwrap_or(Self::Fine)
+    }
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(status.code())
+    }
+}
+
+/// Why a command came to no result, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The status that it ends with.
+    pub(crate) status: Status,
+    message: String,
+}
+
+impl Fault {
+    /// The caller's mistake.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self {
+            status: Status::Usage,
+            message: message.into(),
+        }
+    }
+
+    /// The client under test did not start.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the engine starts clients"))]
+    pub(crate) fn not_started(message: impl Into<String>) -> Self {
+        Self {
+            status: Status::NotStarted,
+            message: message.into(),
+        }
+    }
+
+    /// The program or the machine failed.
+    pub(crate) fn machine(message: impl Into<String>) -> Self {
+        Self {
+            status: Status::Machine,
+            message: message.into(),
+        }
+    }
+
+    /// Standard output did not take what was written.
+    pub(crate) fn output(error: &io::Error) -> Self {
+        Self::machine(format!("standard output could not be written: {error}"))
+    }
+
+    /// The message, safe on a terminal.
+    pub(crate) fn shown(&self) -> String {
+        visible_lines(&self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::tests::results;
+
+    #[test]
+    fn statuses_are_the_documented_ones_in_the_documented_order() {
+        let order = [
+            Status::Usage,
+            Status::Machine,
+            Status::NotStarted,
+            Status::Broken,
+            Status::Undecided,
+            Status::Fine,
+        ];
+        assert_eq!(order.map(Status::code), [2, 4, 5, 1, 3, 0]);
+        assert!(order.is_sorted_by(|first, second| first > second));
+    }
+
+    #[test]
+    fn our_client_needs_the_exact_verdict() {
+        use Verdict::*;
+        let cases = [
+            (Caught, Caught, 0),
+            (Harmless, Harmless, 0),
+            (Admitted, Admitted, 0),
+            (Caught, Refused, 1),
+            (Caught, Harmless, 1),
+            (Caught, Admitted, 1),
+            (Caught, Inapplicable, 1),
+            (Caught, Broken, 1),
+            (Broken, Broken, 1),
+            (Caught, Unknown, 3),
+            (Caught, Inert, 3),
+        ];
+        for (expected, verdict, code) in cases {
+            let found = Status::of(&results(true, &[(Some(expected), verdict)]));
+            assert_eq!(found.code(), code, "{expected} {verdict}");
+        }
+    }
+
+    #[test]
+    fn other_clients_fail_by_broken_alone() {
+        use Verdict::*;
+        let cases = [
+            (Caught, 0),
+            (Refused, 0),
+            (Inert, 0),
+            (Inapplicable, 0),
+            (Unknown, 3),
+            (Broken, 1),
+        ];
+        for (verdict, code) in cases {
+            for expected in [None, Some(Caught)] {
+                let found = Status::of(&results(false, &[(expected, verdict)]));
+                assert_eq!(found.code(), code, "{verdict}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fault_is_shown_without_what_a_terminal_would_obey() {
+        let fault = Fault::not_started("exec:'\u{1b}[2J'\nnot found");
+        assert_eq!((fault.status.code(), fault.shown().as_str()), {
+            (5, "exec:'\\u{1b}[2J'\nnot found")
+        });
+    }
+
+    #[test]
+    fn broken_comes_before_unknown() {
+        let caught = Some(Verdict::Caught);
+        let scripts = [(caught, Verdict::Unknown), (caught, Verdict::Broken)];
+        assert_eq!(Status::of(&results(true, &scripts)), Status::Broken);
+        assert_eq!(Status::of(&results(true, &[])), Status::Fine);
+    }
+}
