@@ -4,11 +4,19 @@
 //! an honest server each does what it declares. Each has the weakness that its file states.
 
 pub mod account;
+pub mod aead_only;
+#[cfg(test)]
+mod honest_tests;
 pub mod mailbox;
 pub mod naive;
+mod session;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod toolkit;
+pub mod tree;
+pub mod trusting;
+pub mod unchained;
+pub mod unfresh;
 
 use std::rc::Rc;
 
@@ -88,7 +96,13 @@ pub struct Kind {
 }
 
 /// All straw clients.
-pub const ALL: [&Kind; 1] = [&naive::KIND];
+pub const ALL: [&Kind; 5] = [
+    &naive::KIND,
+    &aead_only::KIND,
+    &unfresh::KIND,
+    &trusting::KIND,
+    &unchained::KIND,
+];
 
 /// The straw client of that name.
 #[must_use]

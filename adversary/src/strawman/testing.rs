@@ -205,6 +205,31 @@ impl World {
         self.server.objects.borrow().clone()
     }
 
+    /// The places of all pieces of content.
+    pub(crate) fn pieces(&self) -> Vec<Vec<u8>> {
+        let objects = self.server.objects.borrow();
+        let places = objects
+            .keys()
+            .filter(|place| place.starts_with(b"obj/piece/"));
+        places.cloned().collect()
+    }
+
+    /// Shows each of two objects in the place of the other.
+    pub(crate) fn swap(&self, one: &[u8], other: &[u8]) {
+        let mut objects = self.server.objects.borrow_mut();
+        let [a, b] = [one, other].map(|place| objects[place].clone());
+        objects.insert(one.to_vec(), b);
+        objects.insert(other.to_vec(), a);
+    }
+
+    /// Changes one bit in the middle of an object.
+    pub(crate) fn flip(&self, place: &[u8]) {
+        let mut objects = self.server.objects.borrow_mut();
+        let bytes = objects.get_mut(place).expect("the object is there");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    }
+
     /// Shows an earlier state.
     pub(crate) fn roll_back_to(&self, objects: &Objects) {
         *self.server.objects.borrow_mut() = objects.clone();
