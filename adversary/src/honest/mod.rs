@@ -13,6 +13,3 @@ mod segments;
 pub mod storage;
 pub mod store;
 pub mod view;
-
-#[cfg(test)]
-mod tests;
