@@ -9,6 +9,7 @@ pub mod driver;
 pub mod front;
 pub mod history;
 pub mod honest;
+pub mod oracle;
 pub mod pool;
 pub mod script;
 pub mod selector;

@@ -16,3 +16,6 @@ mod withhold;
 /// The object that the act is about is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchObject;
+
+#[cfg(test)]
+mod tests;

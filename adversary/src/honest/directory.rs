@@ -47,15 +47,28 @@ fn load(storage: &impl Storage, node: PartialTrie, depth: u8) -> Result<PartialT
     }
 }
 
+/// What to do beside the paths that are opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// Hide it, to show no more than was asked for.
+    Hide,
+    /// Leave what the objects on the paths hold, to write them anew.
+    Leave,
+}
+
 /// Opens the paths to the tags, which rise strictly.
 pub(super) fn open_paths(
     storage: &impl Storage,
     node: PartialTrie,
     depth: u8,
     tags: &[Tag],
+    beside: Beside,
 ) -> Result<PartialTrie, Refusal> {
     if tags.is_empty() {
-        return Ok(hide(&node));
+        return Ok(match beside {
+            Beside::Hide => hide(&node),
+            Beside::Leave => node,
+        });
     }
     match load(storage, node, depth)? {
         PartialTrie::Inner(children) => {
@@ -63,8 +76,8 @@ pub(super) fn open_paths(
             let middle = tags.partition_point(|tag| !slot_bit(tag, depth));
             let (left_tags, right_tags) = tags.split_at(middle);
             Ok(PartialTrie::Inner(Box::new((
-                open_paths(storage, left, depth + 1, left_tags)?,
-                open_paths(storage, right, depth + 1, right_tags)?,
+                open_paths(storage, left, depth + 1, left_tags, beside)?,
+                open_paths(storage, right, depth + 1, right_tags, beside)?,
             ))))
         }
         other => Ok(other),
@@ -117,7 +130,7 @@ pub(super) fn change(
     changes: &[(Tag, Option<LeafHash>)],
 ) -> Result<Changed, Refusal> {
     let tags: Vec<Tag> = changes.iter().map(|(tag, _)| *tag).collect();
-    let mut trie = open_paths(storage, closed(root), 0, &tags)?;
+    let mut trie = open_paths(storage, closed(root), 0, &tags, Beside::Leave)?;
     let mut before = Vec::new();
     let mut added: u64 = 0;
     let mut removed: u64 = 0;

@@ -13,3 +13,6 @@ mod segments;
 pub mod storage;
 pub mod store;
 pub mod view;
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use turncoat_core::wire::{
     ViewRequest, Wire, Writer,
 };
 
+use super::directory::Beside;
 use super::history::Indexed;
 use super::native::{CONTENT_MAX, INBOX, VIEWS, public_key, reply};
 use super::storage::{Bytes, Key, Kind, Storage};
@@ -183,7 +184,7 @@ fn select(
             let mut tags: Vec<Tag> = tags.clone();
             tags.sort_unstable();
             tags.dedup();
-            let opened = directory::open_paths(storage, directory, 0, &tags)?;
+            let opened = directory::open_paths(storage, directory, 0, &tags, Beside::Hide)?;
             let found = tags
                 .iter()
                 .filter_map(|tag| match trie::lookup(&opened, tag) {

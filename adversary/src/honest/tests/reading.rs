@@ -1,0 +1,382 @@
+//! Reading: what the server shows and proves.
+
+use turncoat_core::id::{Checkpoint, EnvelopeId, HeadHash, Height, Locator, RosterNumber, Tag};
+use turncoat_core::tree::directory::{first_opaque_at_or_after, root_of, slots};
+use turncoat_core::tree::{Lookup, directory, leaf_hash, roster_hash};
+use turncoat_core::wire::{
+    AtHeight, Blob, Frame, Range, Refusal, Reply, Request, RequestBody, Selection, View,
+    ViewRequest, Wire, Writer,
+};
+
+use super::client::*;
+use super::refused;
+use crate::client::DeviceName;
+
+#[test]
+fn a_space_that_never_was_is_absent() {
+    let mut world = World::new();
+    let (alice, space) = world.register("alice");
+    let mut request = space.read(Selection::Nothing);
+    request.locator = Locator([0x42; 32]);
+    assert_eq!(world.view(&alice, request), View::Absent);
+}
+
+#[test]
+fn the_history_is_proved_from_any_trusted_height_to_any_other() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    let mut ranges = vec![space.range.clone()];
+    for _ in 0..13 {
+        let commit = space.next(&alice, Vec::new());
+        assert_eq!(world.commit(&alice, &commit), Reply::Done);
+        space.accept(&commit);
+        ranges.push(space.range.clone());
+    }
+    for trusted in 0..13 {
+        for height in trusted + 1..14 {
+            let mut request = space.read(Selection::Nothing);
+            request.at = AtHeight::Exactly(Height(height));
+            request.trusted = Some(Checkpoint {
+                height: Height(trusted),
+                head: HeadHash([0; 32]),
+            });
+            let View::Shown { head, history, .. } = world.view(&alice, request) else {
+                panic!("not shown");
+            };
+            assert_eq!(head.head.height, Height(height));
+            let mut range = ranges[usize::try_from(trusted).unwrap()].clone();
+            range.extend_to(height, &history).unwrap();
+            assert_eq!(range.root(), head.head.history, "{trusted}..{height}");
+        }
+    }
+    let mut warm = space.read(Selection::Nothing);
+    warm.warm = space.hash;
+    assert_eq!(world.view(&alice, warm), View::Same);
+}
+
+fn encoded_size(view: &View) -> usize {
+    let mut writer = Writer::new();
+    view.write(&mut writer);
+    writer.size()
+}
+
+#[test]
+fn single_slots_are_proved_at_padded_length() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    let leaves = (0..400).map(|number| leaf(number, 0, 1)).collect();
+    let commit = space.next(&alice, sorted(leaves));
+    assert_eq!(world.commit(&alice, &commit), Reply::Done);
+    space.accept(&commit);
+    for wanted in [vec![], vec![5], vec![5, 4], vec![7, 900, 3], vec![1000]] {
+        let tags: Vec<Tag> = wanted.iter().copied().map(tag).collect();
+        let view = world.view(&alice, space.read(Selection::Tags(tags.clone())));
+        assert_eq!(encoded_size(&view) % 512, 0);
+        let View::Shown {
+            directory: shown,
+            leaves,
+            ..
+        } = view
+        else {
+            panic!("not shown");
+        };
+        assert_eq!(root_of(&shown), root(&space.head));
+        let mut found: Vec<_> = tags
+            .iter()
+            .filter(|wanted| **wanted < tag(u16::MAX))
+            .collect();
+        found.sort_unstable();
+        let found: Vec<_> = found
+            .into_iter()
+            .filter_map(|wanted| match directory::lookup(&shown, wanted) {
+                Lookup::Found(leaf) => Some(leaf),
+                Lookup::Absent => None,
+                Lookup::Opaque => panic!("a wanted path is closed"),
+            })
+            .collect();
+        let hashes: Vec<_> = leaves.iter().map(|Blob(bytes)| leaf_hash(bytes)).collect();
+        assert_eq!(hashes, found);
+        assert_eq!(
+            found.len(),
+            wanted.iter().filter(|number| **number < 400).count()
+        );
+    }
+}
+
+#[test]
+fn pages_add_up_to_the_directory() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    let leaves = (0..300).map(|number| leaf(number, 0, 0)).collect();
+    let commit = space.next(&alice, sorted(leaves));
+    assert_eq!(world.commit(&alice, &commit), Reply::Done);
+    space.accept(&commit);
+    for count in [1, 7, 100, 5000] {
+        let mut from = Tag([0; 32]);
+        let mut listed = Vec::new();
+        let mut pages = 0;
+        loop {
+            let select = Selection::Page { from, count };
+            let View::Shown {
+                directory: shown,
+                leaves,
+                ..
+            } = world.view(&alice, space.read(select))
+            else {
+                panic!("not shown");
+            };
+            assert_eq!(root_of(&shown), root(&space.head));
+            let page: Vec<_> = slots(&shown).filter(|slot| slot.tag >= from).collect();
+            let hashes = leaves.iter().map(|Blob(bytes)| leaf_hash(bytes));
+            assert!(page.iter().map(|slot| slot.leaf).eq(hashes));
+            assert!(page.len() <= usize::try_from(count).unwrap() + 1);
+            listed.extend(page.iter().map(|slot| slot.tag));
+            pages += 1;
+            match first_opaque_at_or_after(&shown, &from) {
+                Some(next) => from = next,
+                None => break,
+            }
+        }
+        let mut all: Vec<_> = (0..300).map(tag).collect();
+        all.sort_unstable();
+        assert_eq!(listed, all, "{count} a page");
+        assert!(
+            pages <= 1 + 300_u32.div_ceil(count),
+            "{pages} pages of {count}"
+        );
+    }
+}
+
+#[test]
+fn earlier_directories_stay_readable() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    let mut roots = vec![root(&space.head)];
+    for step in 0..40 {
+        let mut leaves = vec![leaf(step, 0, 0)];
+        if step >= 3 && step % 2 == 1 {
+            leaves.push(removed(step - 3));
+        }
+        let commit = space.next(&alice, sorted(leaves));
+        assert_eq!(world.commit(&alice, &commit), Reply::Done, "{step}");
+        space.accept(&commit);
+        roots.push(root(&space.head));
+    }
+    for (height, root) in (0_u64..).zip(roots) {
+        let mut request = space.read(Selection::Page {
+            from: Tag([0; 32]),
+            count: 2000,
+        });
+        request.at = AtHeight::Exactly(Height(height));
+        let View::Shown {
+            head,
+            directory: shown,
+            ..
+        } = world.view(&alice, request)
+        else {
+            panic!("not shown");
+        };
+        assert_eq!((head.head.directory, root_of(&shown)), (root, root));
+        assert_eq!(first_opaque_at_or_after(&shown, &Tag([0; 32])), None);
+        assert_eq!(slots(&shown).count() as u64, head.head.entries);
+    }
+}
+
+#[test]
+fn appends_add_records_and_keep_those_before() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    let mut last = Blob(Vec::new());
+    for step in 0..6 {
+        let change = leaf(1, step * 3, 3);
+        last = change.leaf.clone().unwrap();
+        let commit = space.next(&alice, vec![change]);
+        assert_eq!(world.commit(&alice, &commit), Reply::Done);
+        space.accept(&commit);
+    }
+    let leaf = leaf_hash(&last.0);
+    for from in 0..20 {
+        for count in 0..20 {
+            let body = RequestBody::Segments { leaf, from, count };
+            let expected = (from..(from + count).min(18)).map(record).collect();
+            assert_eq!(
+                world.ask(&alice, body),
+                Reply::Segments(expected),
+                "{from} {count}"
+            );
+        }
+    }
+    let shorter = super::client::leaf(1, 4, 0);
+    let commit = space.next(&alice, vec![shorter.clone()]);
+    assert_eq!(world.commit(&alice, &commit), Reply::Done);
+    let body = RequestBody::Segments {
+        leaf: leaf_hash(&shorter.leaf.unwrap().0),
+        from: 0,
+        count: 100,
+    };
+    assert_eq!(
+        world.ask(&alice, body),
+        Reply::Segments((0..4).map(record).collect())
+    );
+}
+
+#[test]
+fn packs_are_written_once_and_read_in_ranges() {
+    let mut world = World::new();
+    let (alice, space) = world.register("alice");
+    let store = |world: &mut World, bytes| {
+        let pack = pack(1, bytes);
+        world.ask(&alice, RequestBody::Store { pack })
+    };
+    assert_eq!(store(&mut world, b"0123456789"), Reply::Done);
+    assert_eq!(store(&mut world, b"0123456789"), Reply::Done);
+    assert_eq!(store(&mut world, b"0123456788"), refused(Refusal::Exists));
+    let mut commit = space.next(&alice, Vec::new());
+    commit.pack = Some(pack(1, b"other"));
+    assert_eq!(world.commit(&alice, &commit), refused(Refusal::Exists));
+    commit.pack = Some(pack(2, b"abc"));
+    assert_eq!(world.commit(&alice, &commit), Reply::Done);
+    let range = |id: u8, offset, length| Range {
+        pack: pack(id, b"").id,
+        offset,
+        length,
+    };
+    let ranges = vec![
+        range(2, 1, 2),
+        range(1, 0, 3),
+        range(1, 8, 100),
+        range(1, 99, 1),
+    ];
+    let content = Reply::Content(Blob(b"bc01289".to_vec()));
+    assert_eq!(world.ask(&alice, RequestBody::Fetch { ranges }), content);
+    let missing = vec![range(3, 0, 1)];
+    let reply = world.ask(&alice, RequestBody::Fetch { ranges: missing });
+    assert_eq!(reply, refused(Refusal::NotFound));
+    let huge = vec![range(1, 0, u32::MAX)];
+    let reply = world.ask(&alice, RequestBody::Fetch { ranges: huge });
+    assert_eq!(reply, refused(Refusal::TooLarge));
+}
+
+#[test]
+fn envelopes_reach_their_recipient_alone() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    let (bob, mut other) = world.register("bob");
+    let (carol, _) = world.register("carol");
+    let nobody = User::new("nobody");
+    let ghost = space.invite(&alice, &nobody, 9);
+    assert_eq!(world.commit(&alice, &ghost), refused(Refusal::Invalid));
+    for (member, envelope) in [(&bob, 1), (&carol, 2)] {
+        let commit = space.invite(&alice, member, envelope);
+        assert_eq!(world.commit(&alice, &commit), Reply::Done);
+        space.accept(&commit);
+    }
+    let reused = other.invite(&bob, &carol, 1);
+    assert_eq!(world.commit(&bob, &reused), refused(Refusal::Exists));
+    let commit = other.invite(&bob, &carol, 3);
+    assert_eq!(world.commit(&bob, &commit), Reply::Done);
+    other.accept(&commit);
+
+    let mut ids = |user: &User, space, after: Option<u8>| {
+        let after = after.map(|id| EnvelopeId([id; 16]));
+        match world.ask(user, RequestBody::Inbox { space, after }) {
+            Reply::Inbox(envelopes) => envelopes
+                .iter()
+                .map(|signed| signed.envelope.id.0[0])
+                .collect::<Vec<_>>(),
+            reply => panic!("{reply:?}"),
+        }
+    };
+    assert_eq!(ids(&bob, None, None), [1]);
+    assert_eq!(ids(&carol, None, None), [2, 3]);
+    assert_eq!(ids(&carol, None, Some(2)), [3]);
+    assert_eq!(ids(&carol, Some(other.head.space), None), [3]);
+    assert_eq!(ids(&alice, None, None), [0_u8; 0]);
+}
+
+#[test]
+fn a_view_shows_the_roster_changes_asked_for_and_their_signers() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    let (bob, _) = world.register("bob");
+    let (carol, _) = world.register("carol");
+    for (author, member, envelope) in [(&alice, &bob, 1), (&bob, &carol, 2)] {
+        let commit = space.invite(author, member, envelope);
+        assert_eq!(world.commit(author, &commit), Reply::Done);
+        space.accept(&commit);
+    }
+    let commit = space.next(&carol, Vec::new());
+    assert_eq!(world.commit(&carol, &commit), Reply::Done);
+    space.accept(&commit);
+    let mut shown = |from| {
+        let mut request = space.read(Selection::Nothing);
+        request.roster_from = RosterNumber(from);
+        let View::Shown {
+            head,
+            records,
+            roster,
+            ..
+        } = world.view(&alice, request)
+        else {
+            panic!("not shown");
+        };
+        if let Some(last) = roster.last() {
+            assert_eq!(roster_hash(last), head.head.roster_hash);
+        }
+        let records: Vec<_> = records.iter().map(|record| record.record.user).collect();
+        (roster.len(), records)
+    };
+    assert_eq!(shown(0), (3, vec![carol.id, alice.id, bob.id]));
+    assert_eq!(shown(2), (1, vec![carol.id, bob.id]));
+    assert_eq!(shown(3), (0, vec![carol.id]));
+}
+
+#[test]
+fn replies_are_passed_on_byte_for_byte() {
+    let mut world = World::new();
+    let (alice, space) = world.register("alice");
+    let request = Request {
+        token: alice.token,
+        body: RequestBody::Read {
+            views: vec![ViewRequest {
+                warm: Some(HeadHash([0; 32])),
+                ..space.read(Selection::Nothing)
+            }],
+        },
+    }
+    .encode();
+    let device = DeviceName::first("alice");
+    let honest = world
+        .native
+        .handle(&mut world.versions.view(&device, 1), &request)
+        .reply;
+    let everyone = crate::selector::Audience::Everyone;
+    let objects = world.versions.objects(&everyone);
+    let head = objects
+        .iter()
+        .find(|object| object.key.kind.name() == "head")
+        .unwrap();
+    for bit in 0..(head.size as u64 * 8) {
+        world.versions.heal();
+        world.versions.flip(&head.key, bit, &everyone).unwrap();
+        let shown = world
+            .native
+            .handle(&mut world.versions.view(&device, 1), &request)
+            .reply;
+        let differ = shown
+            .iter()
+            .zip(&honest)
+            .filter(|(shown, honest)| shown != honest);
+        assert_eq!(
+            (differ.count(), shown.len()),
+            (1, honest.len()),
+            "bit {bit}"
+        );
+    }
+    let rehearsed = world.native.clone();
+    let mut rehearsed = rehearsed;
+    let reply = rehearsed
+        .handle(&mut world.versions.rehearsal(), &request)
+        .reply;
+    assert_eq!(reply, honest);
+}

@@ -1,0 +1,313 @@
+//! G1: a successful read returns bytes that a member wrote to that file, authorised at that
+//! position.
+
+use super::seen::{Case, Reading, Standing};
+use super::truth::{Effect, Use};
+use super::{Facts, Judgement, cite, quote};
+use crate::client::Operation;
+use crate::history::Event;
+use crate::verdict::Guarantee;
+
+pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
+    for reading in &case.readings {
+        if excused(case, facts, reading) {
+            continue;
+        }
+        match reading.standing {
+            Standing::Foreign => judgement.breach(
+                Guarantee::G1,
+                Some(case.truth.ops[reading.op].id),
+                format!(
+                    "{} returned {}, which no order of what was written to that file gives",
+                    cite(case, reading.op),
+                    quote(reading.content)
+                ),
+            ),
+            Standing::Unauthorised => judgement.breach(
+                Guarantee::G1,
+                Some(case.truth.ops[reading.op].id),
+                format!(
+                    "{} returned {}, written by somebody whose exclusion this device had seen",
+                    cite(case, reading.op),
+                    quote(reading.content)
+                ),
+            ),
+            Standing::Undecided => judgement.undecided.push(format!(
+                "too many orders of writes might explain {}",
+                cite(case, reading.op)
+            )),
+            Standing::Fresh | Standing::Stale | Standing::Regressed => {}
+        }
+    }
+    for (op, found) in case.truth.ops.iter().enumerate() {
+        if found.effect == Effect::Certain
+            && let Operation::Receive { from, .. } = found.what
+            && case.names.invitations(&case.truth, found).is_empty()
+            && !facts.colluders.contains(from)
+            && !impersonable(case, op)
+        {
+            judgement.breach(
+                Guarantee::G1,
+                Some(found.id),
+                format!(
+                    "{} took an invitation that {from:?} never sent",
+                    cite(case, op)
+                ),
+            );
+        }
+    }
+}
+
+/// Whether the bytes of a read may rightly be the server's own: a colluder may use the file, or
+/// the file was received from a contact whom the server impersonates and the client said that
+/// nobody had checked the contact.
+pub(super) fn excused(case: &Case<'_>, facts: &Facts, reading: &Reading<'_>) -> bool {
+    let op = &case.truth.ops[reading.op];
+    let colluding = reading.classes.iter().any(|class| {
+        let members = case.names.members(&case.truth, *class, op, |_, _| true);
+        members.iter().any(|member| {
+            facts.colluders.contains(*member) && !revoked(case, reading, *class, member)
+        })
+    });
+    let slot = case.names.of_op(reading.op).next();
+    let impersonated = slot.is_some_and(|touch| {
+        case.names.slot(touch.user, touch.name).any(|other| {
+            other.used == Use::Receive
+                && case.truth.ops[other.op].effect == Effect::Certain
+                && case.truth.ops[other.op].before(op)
+                && impersonable(case, other.op)
+        })
+    });
+    colluding || impersonated
+}
+
+/// Whether the reader surely knows that the member was excluded from the file.
+fn revoked(case: &Case<'_>, reading: &Reading<'_>, class: usize, member: &str) -> bool {
+    let floor = &case.floors[reading.op];
+    let op = &case.truth.ops[reading.op];
+    case.names.touches.iter().any(|touch| {
+        let Use::Revoke(from) = touch.used else {
+            return false;
+        };
+        let revoke = &case.truth.ops[touch.op];
+        touch.classes.contains(&class)
+            && floor.contains(touch.op)
+            && !case
+                .names
+                .members(&case.truth, class, op, |share, with| {
+                    case.truth.ops[share.op].end > revoke.start
+                        || (with != from && share.user != from)
+                })
+                .contains(member)
+    })
+}
+
+/// Whether a receive was shown keys other than the honest server's, from a contact that nobody had
+/// checked, and the client said so.
+pub(super) fn impersonable(case: &Case<'_>, op: usize) -> bool {
+    let found = &case.truth.ops[op];
+    let unverified = found
+        .answer()
+        .is_some_and(|answer| answer.claims.contact_verified == Some(false));
+    unverified && shown_other_keys(case, op)
+}
+
+/// Whether the operation's user was, up to its end, ever shown another answer than the honest one
+/// to a request that tells keys.
+pub(super) fn shown_other_keys(case: &Case<'_>, op: usize) -> bool {
+    let found = &case.truth.ops[op];
+    let mut asked = std::collections::BTreeSet::new();
+    case.history
+        .events()
+        .iter()
+        .take(found.ended)
+        .any(|event| match event {
+            Event::Request {
+                request,
+                device,
+                kind,
+                ..
+            } => {
+                if device.user == found.user() && tells_keys(kind) {
+                    asked.insert(*request);
+                }
+                false
+            }
+            Event::Reply {
+                request,
+                honest,
+                shown: Some(shown),
+            } => asked.contains(request) && honest.as_ref() != Some(shown),
+            _ => false,
+        })
+}
+
+/// Requests whose answers carry public keys, on any front.
+fn tells_keys(kind: &str) -> bool {
+    ["lookup", "login", "read", "inbox", "get_pub", "pub"].contains(&kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::oracle::scene::Scene;
+    use crate::verdict::Guarantee::{G1, G2, G3, G7};
+
+    #[test]
+    fn thin_air_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.download("alice", "n", "planted");
+        scene.breaks(&[G1]);
+    }
+
+    #[test]
+    fn an_invitation_that_nobody_sent_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.receive("bob", "alice", "n", "m");
+        scene.breaks(&[G1]);
+    }
+
+    #[test]
+    fn what_a_revoked_member_writes_later_is_a_breach_for_who_knows() {
+        let mut scene = Scene::new();
+        scene.shared_by_alice_with_bob();
+        scene.revoke("alice", "n", "bob");
+        scene.append("bob", "m", "+bob");
+        scene.download("alice", "n", "v1+bob");
+        scene.breaks(&[G1, G7]);
+    }
+
+    #[test]
+    fn a_mix_of_two_uploads_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "first-first");
+        scene.upload("alice", "n", "other-other");
+        scene.download("alice", "n", "first-other");
+        scene.breaks(&[G1]);
+    }
+
+    #[test]
+    fn appends_after_an_upload_that_replaced_them_are_a_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.append("alice", "n", "+a");
+        scene.upload("alice", "n", "v2");
+        scene.download("alice", "n", "v2+a");
+        scene.breaks(&[G1, G2]);
+    }
+
+    #[test]
+    fn a_failed_write_that_took_effect_is_authentic() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.lost_append("alice", "n", "+a", true);
+        scene.download("alice", "n", "v1+a");
+        scene.append("alice", "n", "+b");
+        scene.download("alice", "n", "v1+a+b");
+        scene.passes();
+    }
+
+    #[test]
+    fn a_failed_write_of_which_nothing_was_stored_is_thin_air() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.lost_append("alice", "n", "+a", false);
+        scene.download("alice", "n", "v1+a");
+        scene.breaks(&[G1]);
+    }
+
+    #[test]
+    fn concurrent_appends_may_come_in_either_order_or_not_yet() {
+        for read in ["v1+a+b", "v1+b+a", "v1+a", "v1+b", "v1"] {
+            let mut scene = Scene::new();
+            scene.shared_by_alice_with_bob();
+            let one = scene.start_append("alice", "n", "+a");
+            let two = scene.start_append("bob", "m", "+b");
+            let reader = scene.start_download("alice/phone", "n");
+            scene.end(reader, Some(read));
+            scene.end(one, None);
+            scene.end(two, None);
+            scene.passes();
+        }
+    }
+
+    #[test]
+    fn files_are_followed_through_several_hands() {
+        let mut scene = Scene::new();
+        scene.shared_by_alice_with_bob();
+        scene.share("bob", "m", "carol");
+        scene.receive("carol", "bob", "m", "c");
+        scene.append("carol", "c", "+carol");
+        scene.download("alice", "n", "v1+carol");
+        scene.download("bob", "m", "v1+carol");
+        scene.passes();
+    }
+
+    #[test]
+    fn a_revoked_member_who_is_let_in_again_may_write() {
+        let mut scene = Scene::new();
+        scene.shared_by_alice_with_bob();
+        scene.revoke("alice", "n", "bob");
+        scene.share("alice", "n", "bob");
+        scene.receive("bob", "alice", "n", "again");
+        scene.append("bob", "again", "+bob");
+        scene.download("alice", "n", "v1+bob");
+        scene.passes();
+    }
+
+    #[test]
+    fn what_a_member_wrote_before_the_revocation_stays() {
+        let mut scene = Scene::new();
+        scene.shared_by_alice_with_bob();
+        scene.append("bob", "m", "+bob");
+        scene.revoke("alice", "n", "bob");
+        scene.download("alice", "n", "v1+bob");
+        scene.passes();
+    }
+
+    #[test]
+    fn a_fresh_device_may_be_shown_the_branch_before_the_revocation() {
+        let mut scene = Scene::new();
+        scene.shared_by_alice_with_bob();
+        scene.revoke("alice", "n", "bob");
+        scene.append("bob", "m", "+bob");
+        scene.download("alice/fresh", "n", "v1+bob");
+        scene.passes();
+    }
+
+    #[test]
+    fn a_thousand_appends_of_one_byte_by_two_devices_are_followed() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "0");
+        for round in 0..1000 {
+            scene.append(["alice", "alice/phone"][round % 2], "n", "x");
+        }
+        let all = format!("0{}", "x".repeat(1000));
+        scene.download("alice", "n", &all);
+        scene.passes();
+        scene.download("alice", "n", &format!("{all}x"));
+        scene.breaks(&[G1, G2]);
+    }
+
+    #[test]
+    fn a_colluder_may_write_what_the_server_likes_until_excluded() {
+        let mut scene = Scene::new();
+        scene.shared_by_alice_with_bob();
+        scene.facts.colluders.insert("bob".to_owned());
+        scene.download("alice", "n", "anything");
+        scene.passes();
+        scene.revoke("alice", "n", "bob");
+        scene.download("alice", "n", "something");
+        scene.breaks(&[G1]);
+    }
+
+    #[test]
+    fn an_older_state_is_authentic_though_stale() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.upload("alice", "n", "v2");
+        scene.download("alice", "n", "v1");
+        scene.breaks(&[G3]);
+    }
+}

@@ -1,0 +1,214 @@
+//! G12: hostile input costs bounded requests, bytes and durable state, and stops no client.
+
+use std::collections::BTreeMap;
+
+use super::seen::Case;
+use super::truth::{Use, uses};
+use super::{Facts, Judgement, cite};
+use crate::client::Failure;
+use crate::history::Event;
+use crate::verdict::Guarantee;
+
+/// What one operation may cost, as a function of the work that an honest server makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Requests of an operation without content.
+    pub requests: u64,
+    /// Bytes of content for which one more request is granted.
+    pub bytes_per_request: u64,
+    /// Bytes sent by an operation without content.
+    pub sent: u64,
+    /// Bytes of one reply that a client reads.
+    pub reply: u64,
+    /// Bytes of durable state.
+    pub state: u64,
+}
+
+impl Default for Budget {
+    /// Generous to every honest client, and far below what endless data or an endless loop costs.
+    fn default() -> Self {
+        Self {
+            requests: 2048,
+            bytes_per_request: 4096,
+            sent: 16 << 20,
+            reply: 64 << 20,
+            state: 16 << 20,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    requests: u64,
+    sent: u64,
+}
+
+pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
+    let budget = &facts.budget;
+    let mut costs: BTreeMap<u32, Cost> = BTreeMap::new();
+    let mut breach = |operation: Option<u32>, text: String| {
+        judgement.breach(Guarantee::G12, operation, text);
+    };
+    for (at, event) in case.history.events().iter().enumerate() {
+        match event {
+            Event::Request {
+                operation, bytes, ..
+            } => {
+                let cost = costs.entry(*operation).or_default();
+                cost.requests += 1;
+                cost.sent += bytes.len() as u64;
+            }
+            Event::Saved { device, bytes } if bytes.len() as u64 > budget.state => breach(
+                case.truth.busy(device, at).map(|op| case.truth.ops[op].id),
+                format!(
+                    "{device} keeps {} bytes, and may keep {}",
+                    bytes.len(),
+                    budget.state
+                ),
+            ),
+            _ => {}
+        }
+    }
+    for (at, op) in case.truth.ops.iter().enumerate() {
+        let cost = costs.get(&op.id).copied().unwrap_or_default();
+        let content = content_of(case, at);
+        let requests = budget.requests + content / budget.bytes_per_request.max(1);
+        if cost.requests > requests {
+            breach(
+                Some(op.id),
+                format!(
+                    "{} sent {} requests, and may {requests}",
+                    cite(case, at),
+                    cost.requests
+                ),
+            );
+        }
+        // Content may be sent twice: once more after a lost reply or a lost race.
+        let sent = budget.sent + 2 * content;
+        if cost.sent > sent {
+            breach(
+                Some(op.id),
+                format!(
+                    "{} sent {} bytes, and may {sent}",
+                    cite(case, at),
+                    cost.sent
+                ),
+            );
+        }
+        let died = op
+            .failure()
+            .is_some_and(|failure| failure.name == Failure::PANICKED);
+        let exhausted = op
+            .failure()
+            .is_some_and(|failure| failure.name == Failure::EXHAUSTED);
+        if exhausted || (died && !facts.foreign) {
+            let how = if died {
+                "panicked"
+            } else {
+                "outgrew its limits"
+            };
+            breach(Some(op.id), format!("{} {how}", cite(case, at)));
+        }
+    }
+}
+
+/// Bytes of content that an operation moves at most on an honest server: what it was given, or all
+/// that was ever written to the files that it may mean.
+fn content_of(case: &Case<'_>, at: usize) -> u64 {
+    let given: usize = uses(case.truth.ops[at].what)
+        .iter()
+        .map(|(name, used)| match used {
+            Use::Upload(content) | Use::Append(content) => name.len() + content.len(),
+            _ => name.len(),
+        })
+        .sum();
+    let written: usize = case
+        .names
+        .of_op(at)
+        .flat_map(|touch| touch.classes.iter())
+        .map(|class| {
+            case.file(*class)
+                .pieces()
+                .map(|piece| piece.content.len())
+                .sum::<usize>()
+        })
+        .sum();
+    (given + written) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::{Class, Failure};
+    use crate::oracle::scene::Scene;
+    use crate::verdict::Guarantee::G12;
+
+    #[test]
+    fn an_endless_loop_of_requests_is_a_breach() {
+        let mut scene = Scene::new();
+        let op = scene.start_download("alice", "n");
+        for _ in 0..2050 {
+            scene.message(op, "read", b"?", Some(b"more"), Some(b"more"));
+        }
+        scene.fail(op, "too-large");
+        scene.breaks(&[G12]);
+    }
+
+    #[test]
+    fn sending_without_end_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.facts.budget.sent = 1000;
+        let op = scene.start_upload("alice", "n", "v1");
+        scene.message(op, "put", &[0; 1200], Some(b"ok"), Some(b"ok"));
+        scene.end(op, None);
+        scene.breaks(&[G12]);
+    }
+
+    #[test]
+    fn dying_and_outgrowing_are_breaches() {
+        for name in [Failure::PANICKED, Failure::EXHAUSTED] {
+            let mut scene = Scene::new();
+            let op = scene.start_download("alice", "n");
+            scene.fail_with(op, Class::Other, name);
+            scene.breaks(&[G12]);
+        }
+    }
+
+    #[test]
+    fn keeping_without_end_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.facts.budget.state = 100;
+        scene.saved("alice", &[0; 101]);
+        scene.breaks(&[G12]);
+    }
+
+    #[test]
+    fn honest_work_of_any_size_is_no_breach() {
+        let mut scene = Scene::new();
+        scene.facts.budget.sent = 1000;
+        let content = "c".repeat(10 << 20);
+        let op = scene.start_upload("alice", "n", &content);
+        for _ in 0..2500 {
+            scene.message(op, "put", &[0; 4096], Some(b"ok"), Some(b"ok"));
+        }
+        scene.end(op, None);
+        scene.saved("alice", &[0; 4096]);
+        scene.passes();
+    }
+
+    #[test]
+    fn a_foreign_client_that_dies_is_no_breach() {
+        let mut scene = Scene::new();
+        scene.facts.foreign = true;
+        let op = scene.start_download("alice", "n");
+        scene.fail_with(op, Class::Other, Failure::PANICKED);
+        scene.passes();
+    }
+
+    #[test]
+    fn a_device_that_was_stopped_is_no_breach() {
+        let mut scene = Scene::new();
+        let op = scene.start_download("alice", "n");
+        scene.fail_with(op, Class::Other, Failure::CRASHED);
+        scene.passes();
+    }
+}

@@ -1,0 +1,275 @@
+//! G6: what the server is sent holds no secret, in no encoding that a careless client might use.
+//!
+//! This is the half that one run decides: canaries. What lengths, counts and repetitions tell is
+//! decided by comparing two runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::seen::Case;
+use super::truth::{Use, uses};
+use super::{Facts, Judgement, quote};
+use crate::history::Event;
+use crate::verdict::Guarantee;
+
+/// Bytes that are looked for at once. Sixteen random bytes occur nowhere by chance.
+const PROBE: usize = 16;
+/// Bytes of a secret that a probe needs before it is told from chance.
+const SECRET_MIN: usize = 16;
+/// Different byte values that a secret needs, or padding would be taken for it.
+const VARIETY_MIN: usize = 8;
+
+/// What a probe means: the secret, and how it is written.
+type Meanings = BTreeMap<u128, (usize, &'static str)>;
+
+pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
+    let secrets = secrets(case, facts);
+    let mut meanings = Meanings::new();
+    for (at, secret) in secrets.iter().enumerate() {
+        for (probe, how) in probes(secret) {
+            meanings.entry(probe).or_insert((at, how));
+        }
+    }
+    if meanings.is_empty() {
+        return;
+    }
+    let mut told = BTreeSet::new();
+    for event in case.history.events() {
+        let Event::Request {
+            operation,
+            kind,
+            bytes,
+            ..
+        } = event
+        else {
+            continue;
+        };
+        for (secret, how) in find(&meanings, bytes) {
+            if told.insert(secret) {
+                judgement.breach(
+                    Guarantee::G6,
+                    Some(*operation),
+                    format!(
+                        "a {kind:?} request holds the secret {}, {how}",
+                        quote(&secrets[secret])
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// The canaries, the passwords, and stretches of every content and name that was given to a client
+/// to keep secret.
+fn secrets(case: &Case<'_>, facts: &Facts) -> Vec<Vec<u8>> {
+    let mut secrets: BTreeSet<&[u8]> = facts.passwords.iter().map(Vec::as_slice).collect();
+    let mut public: Vec<&[u8]> = Vec::new();
+    for event in case.history.events() {
+        match event {
+            Event::Secret { bytes } => {
+                secrets.insert(bytes);
+            }
+            Event::UserCreated { user } => public.push(user.as_bytes()),
+            _ => {}
+        }
+    }
+    for op in &case.truth.ops {
+        for (name, used) in uses(op.what) {
+            secrets.extend(stretches(name));
+            match used {
+                Use::Upload(content) | Use::Append(content) => secrets.extend(stretches(content)),
+                _ => {}
+            }
+        }
+    }
+    let telling = |secret: &&&[u8]| {
+        let variety: BTreeSet<u8> = secret.iter().copied().collect();
+        let known = public.iter().any(|public| contains(public, secret));
+        secret.len() >= SECRET_MIN && variety.len() >= VARIETY_MIN && !known
+    };
+    secrets
+        .iter()
+        .filter(telling)
+        .map(|secret| secret.to_vec())
+        .collect()
+}
+
+/// The beginning, the middle and the end of a content.
+fn stretches(content: &[u8]) -> Vec<&[u8]> {
+    const LENGTH: usize = 24;
+    if content.len() <= LENGTH {
+        return vec![content];
+    }
+    let last = content.len() - LENGTH;
+    [0, last / 2, last]
+        .map(|from| &content[from..from + LENGTH])
+        .to_vec()
+}
+
+fn contains(public: &[u8], secret: &[u8]) -> bool {
+    public.windows(secret.len()).any(|window| window == secret)
+}
+
+/// The secret as it would look, each encoding by its first sixteen bytes.
+fn probes(secret: &[u8]) -> Vec<(u128, &'static str)> {
+    let mut forms: Vec<(Vec<u8>, &'static str)> = vec![
+        (secret.to_vec(), "as it is"),
+        (secret.iter().rev().copied().collect(), "reversed"),
+        (hex(secret, b"0123456789abcdef"), "in hexadecimal"),
+        (hex(secret, b"0123456789ABCDEF"), "in hexadecimal"),
+    ];
+    for skipped in 0..3 {
+        // One of three alignments is the one at which the secret begins inside something longer.
+        for (alphabet, how) in [(b"+/", "in base64"), (b"-_", "in base64 for URLs")] {
+            forms.push((base64(&secret[skipped.min(secret.len())..], *alphabet), how));
+        }
+    }
+    forms
+        .into_iter()
+        .filter_map(|(form, how)| Some((u128::from_be_bytes(*form.first_chunk()?), how)))
+        .collect()
+}
+
+fn hex(bytes: &[u8], digits: &[u8; 16]) -> Vec<u8> {
+    bytes
+        .iter()
+        .flat_map(|byte| {
+            [
+                digits[usize::from(byte >> 4)],
+                digits[usize::from(byte & 15)],
+            ]
+        })
+        .collect()
+}
+
+/// Whole groups of three bytes alone: the rest depends on what follows.
+fn base64(bytes: &[u8], last: [u8; 2]) -> Vec<u8> {
+    let digit = |value: u32| match value & 63 {
+        value @ 0..=25 => b'A' + value as u8,
+        value @ 26..=51 => b'a' + (value - 26) as u8,
+        value @ 52..=61 => b'0' + (value - 52) as u8,
+        62 => last[0],
+        _ => last[1],
+    };
+    bytes
+        .chunks_exact(3)
+        .flat_map(|group| {
+            let value = u32::from_be_bytes([0, group[0], group[1], group[2]]);
+            [18, 12, 6, 0].map(|shift| digit(value >> shift))
+        })
+        .collect()
+}
+
+/// The secrets that occur in a message.
+fn find(meanings: &Meanings, bytes: &[u8]) -> Vec<(usize, &'static str)> {
+    // Most windows are told from all probes by their last two bytes.
+    let mut ends = vec![false; 1 << 16];
+    for probe in meanings.keys() {
+        ends[(probe & 0xffff) as usize] = true;
+    }
+    let mut found = BTreeMap::new();
+    let mut window: u128 = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        window = window << 8 | u128::from(*byte);
+        if at + 1 >= PROBE
+            && ends[(window & 0xffff) as usize]
+            && let Some((secret, how)) = meanings.get(&window)
+        {
+            found.entry(*secret).or_insert(*how);
+        }
+    }
+    found.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::oracle::scene::Scene;
+    use crate::verdict::Guarantee::G6;
+
+    const SECRET: &[u8] = b"marker-4f9a1c7be2d05386";
+
+    fn sent(bytes: &[u8]) -> Scene {
+        let mut scene = Scene::new();
+        scene.secret(SECRET);
+        let op = scene.start_upload("alice", "n", "v1");
+        scene.message(op, "put", bytes, Some(b"ok"), Some(b"ok"));
+        scene.end(op, None);
+        scene
+    }
+
+    fn around(middle: &[u8], before: usize) -> Vec<u8> {
+        [&vec![0x55; before], middle, b"tail"].concat()
+    }
+
+    #[test]
+    fn the_secret_in_any_encoding_is_a_breach() {
+        let hex: String = SECRET.iter().map(|byte| format!("{byte:02x}")).collect();
+        let reversed: Vec<u8> = SECRET.iter().rev().copied().collect();
+        for form in [
+            SECRET,
+            hex.as_bytes(),
+            hex.to_uppercase().as_bytes(),
+            &reversed,
+        ] {
+            sent(&around(form, 7)).breaks(&[G6]);
+        }
+    }
+
+    #[test]
+    fn the_secret_in_base64_at_any_alignment_is_a_breach() {
+        for before in 0..3 {
+            let encoded = super::base64(&around(SECRET, before), *b"+/");
+            sent(&around(&encoded, 5)).breaks(&[G6]);
+            let encoded = super::base64(&around(SECRET, before), *b"-_");
+            sent(&encoded).breaks(&[G6]);
+        }
+    }
+
+    #[test]
+    fn a_content_or_a_name_in_clear_is_a_breach_without_any_canary() {
+        for clear in ["the quick brown fox jumps", "a file's telling name.txt"] {
+            let mut scene = Scene::new();
+            let content = "the quick brown fox jumps over the lazy dog";
+            let op = scene.start_upload("alice", "a file's telling name.txt", content);
+            scene.message(op, "put", clear.as_bytes(), Some(b"ok"), Some(b"ok"));
+            scene.end(op, None);
+            scene.breaks(&[G6]);
+        }
+    }
+
+    #[test]
+    fn a_password_is_a_secret() {
+        let mut scene = Scene::new();
+        scene
+            .facts
+            .passwords
+            .push(b"correct horse battery".to_vec());
+        let op = scene.start_upload("alice", "n", "v1");
+        scene.message(
+            op,
+            "put",
+            b"pw=correct horse battery;",
+            Some(b"ok"),
+            Some(b"ok"),
+        );
+        scene.end(op, None);
+        scene.breaks(&[G6]);
+    }
+
+    #[test]
+    fn ciphertext_padding_and_user_names_are_no_secret() {
+        let mut other = SECRET.to_vec();
+        other[10] ^= 1;
+        sent(&around(&other, 3)).passes();
+        sent(&[0; 4096]).passes();
+        let mut scene = Scene::new();
+        let user = "a user with a long name";
+        let zeros = "\0".repeat(4096);
+        scene.user(user);
+        scene.upload(user, user, &zeros);
+        let op = scene.start_upload(user, "n", &zeros);
+        let message = [user.as_bytes(), zeros.as_bytes()].concat();
+        scene.message(op, "put", &message, Some(b"ok"), Some(b"ok"));
+        scene.end(op, None);
+        scene.passes();
+    }
+}

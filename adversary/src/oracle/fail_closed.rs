@@ -1,0 +1,237 @@
+//! G11: after an error nothing was released but bytes in their place, and what is trusted neither
+//! went back nor took anything from the failed reply.
+//!
+//! That the next honest run works is an operation of its own, and scripts demand its success.
+
+use super::bits::Bits;
+use super::explain::{Edges, Query, explain};
+use super::key_authenticity::uploads_key;
+use super::seen::Case;
+use super::truth::Use;
+use super::{Judgement, cite, quote};
+use crate::client::Operation;
+use crate::history::Event;
+use crate::verdict::Guarantee;
+
+pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
+    for at in 0..case.truth.ops.len() {
+        if case.truth.ops[at].failure().is_some() {
+            judge_released(case, at, judgement);
+            judge_keys(case, at, judgement);
+        }
+    }
+    judge_accepted(case, judgement);
+}
+
+/// What left the client before an error is the beginning of a state of the file.
+fn judge_released(case: &Case<'_>, at: usize, judgement: &mut Judgement) {
+    let op = &case.truth.ops[at];
+    let mut released = Vec::new();
+    for event in case.history.events() {
+        if let Event::Released { operation, bytes } = event
+            && *operation == op.id
+        {
+            released.extend_from_slice(bytes);
+        }
+    }
+    if released.is_empty() {
+        return;
+    }
+    let nothing = Bits::default();
+    let query = Query {
+        content: &released,
+        prefix: true,
+        until: op.end,
+        edges: Edges::Proved,
+        required: &nothing,
+        excluded: &nothing,
+    };
+    let reads = case
+        .names
+        .of_op(at)
+        .filter(|touch| touch.used == Use::Download);
+    let found: Vec<_> = reads
+        .flat_map(|touch| touch.classes.iter())
+        .map(|class| explain(case.ground(), case.file(*class), &query, false))
+        .collect();
+    if found.iter().any(super::explain::Found::explained) {
+        return;
+    }
+    if found.iter().all(super::explain::Found::refuted) {
+        judgement.breach(
+            Guarantee::G11,
+            Some(op.id),
+            format!(
+                "{} failed and had released {}",
+                cite(case, at),
+                quote(&released)
+            ),
+        );
+    } else {
+        judgement.undecided.push(format!(
+            "too many orders might explain what {} released",
+            cite(case, at)
+        ));
+    }
+}
+
+/// An error uploads no key.
+fn judge_keys(case: &Case<'_>, at: usize, judgement: &mut Judgement) {
+    let op = &case.truth.ops[at];
+    if matches!(op.what, Operation::SignUp) {
+        return;
+    }
+    if let Some(kind) = uploads_key(case, op) {
+        judgement.breach(
+            Guarantee::G11,
+            Some(op.id),
+            format!(
+                "{} failed and had published a {kind:?} object",
+                cite(case, at)
+            ),
+        );
+    }
+}
+
+/// What a device trusts after a failed operation is what an honest client published, and no older
+/// than before.
+fn judge_accepted(case: &Case<'_>, judgement: &mut Judgement) {
+    let mut last = std::collections::BTreeMap::new();
+    for (at, event) in case.history.events().iter().enumerate() {
+        let Event::Accepted {
+            device,
+            space,
+            head,
+            height,
+        } = event
+        else {
+            continue;
+        };
+        let Some(lineage) = case.truth.lineage(device, at) else {
+            continue;
+        };
+        let trusted = last.insert((lineage, space), *head);
+        let Some(busy) = case.truth.busy(device, at) else {
+            continue;
+        };
+        let op = &case.truth.ops[busy];
+        if !op.caught() {
+            continue;
+        }
+        let went_back =
+            trusted.is_some_and(|trusted| trusted != *head && case.chain.leads_to(head, &trusted));
+        let invented = case.chain.is_visible() && !case.chain.knows(head);
+        let what = match (went_back, invented) {
+            (true, _) => "went back",
+            (_, true) => "took over a head that no client published",
+            _ => continue,
+        };
+        judgement.breach(
+            Guarantee::G11,
+            Some(op.id),
+            format!(
+                "{} caught the server, and {what}: height {height}",
+                cite(case, busy)
+            ),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::Operation;
+    use crate::oracle::scene::Scene;
+    use crate::verdict::Guarantee::{G3, G8, G11};
+
+    #[test]
+    fn releasing_planted_bytes_before_the_error_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "genuine content");
+        let op = scene.start_download("alice", "n");
+        scene.released(op, b"planted");
+        scene.fail(op, "inauthentic");
+        scene.breaks(&[G11]);
+    }
+
+    #[test]
+    fn releasing_bytes_out_of_place_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "genuine content");
+        let op = scene.start_download("alice", "n");
+        scene.released(op, b"content");
+        scene.fail(op, "inauthentic");
+        scene.breaks(&[G11]);
+    }
+
+    #[test]
+    fn going_back_in_an_operation_that_fails_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.head("alice", 1, 0, 1);
+        scene.append("alice", "n", "+a");
+        scene.head("alice", 1, 1, 2);
+        scene.accepted("alice", 1, 2);
+        let op = scene.start_download("alice", "n");
+        scene.accepted("alice", 1, 1);
+        scene.fail(op, "rollback");
+        scene.breaks(&[G3, G11]);
+    }
+
+    #[test]
+    fn taking_over_an_invented_head_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.head("alice", 1, 0, 1);
+        scene.accepted("alice", 1, 1);
+        let op = scene.start_download("alice", "n");
+        scene.accepted("alice", 1, 66);
+        scene.fail(op, "inauthentic");
+        scene.breaks(&[G11]);
+    }
+
+    #[test]
+    fn publishing_keys_in_a_login_that_fails_is_a_breach() {
+        let mut scene = Scene::new();
+        let op = scene.start("alice", Operation::Login);
+        scene.wrote("alice", "pub", 1);
+        scene.fail(op, "inauthentic");
+        scene.breaks(&[G8, G11]);
+    }
+
+    #[test]
+    fn a_beginning_released_before_the_error_is_no_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "genuine content");
+        scene.append("alice", "n", " and more");
+        for beginning in ["genu", "genuine content", "genuine content and"] {
+            let op = scene.start_download("alice", "n");
+            scene.released(op, &beginning.as_bytes()[..2]);
+            scene.released(op, &beginning.as_bytes()[2..]);
+            scene.fail(op, "inauthentic");
+        }
+        scene.passes();
+    }
+
+    #[test]
+    fn accepting_a_newer_head_before_the_error_is_no_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.head("alice", 1, 0, 1);
+        scene.accepted("alice", 1, 1);
+        scene.append("alice/phone", "n", "+a");
+        scene.head("alice/phone", 1, 1, 2);
+        let op = scene.start_download("alice", "n");
+        scene.accepted("alice", 1, 2);
+        scene.fail(op, "inauthentic");
+        scene.passes();
+    }
+
+    #[test]
+    fn a_sign_up_that_fails_may_have_registered() {
+        let mut scene = Scene::new();
+        let op = scene.start("alice", Operation::SignUp);
+        scene.wrote("alice", "pub", 1);
+        scene.fail_with(op, crate::client::Class::Unavailable, "timeout");
+        scene.passes();
+    }
+}

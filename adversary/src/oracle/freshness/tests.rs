@@ -1,0 +1,213 @@
+//! Planted breaches of freshness that must be seen, and near misses that must pass.
+
+use crate::client::Claims;
+use crate::oracle::scene::Scene;
+use crate::verdict::Guarantee::{G2, G3, G5};
+
+fn claim(monotone: bool) -> Claims {
+    Claims {
+        monotone: Some(monotone),
+        ..Claims::default()
+    }
+}
+
+#[test]
+fn an_older_version_after_a_newer_one_was_read_is_a_breach() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.upload("alice", "n", "v2");
+    scene.download("alice/phone", "n", "v2");
+    scene.download("alice/phone", "n", "v1");
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn losing_ones_own_append_is_a_breach() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.append("alice", "n", "+a");
+    scene.download("alice", "n", "v1");
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn undoing_a_deletion_is_a_breach() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.delete("alice", "n");
+    scene.download("alice", "n", "v1");
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn denying_a_file_that_was_seen_is_a_breach() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    let op = scene.start_download("alice", "n");
+    scene.fail(op, "no-such-file");
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn an_older_listing_is_a_breach() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "a", "1");
+    scene.upload("alice", "b", "2");
+    scene.list("alice", &["a"]);
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn writing_on_an_older_state_is_a_breach() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.append("alice", "n", "+a");
+    scene.append("alice", "n", "+b");
+    scene.download("alice/phone", "n", "v1+b");
+    scene.breaks(&[G2, G3]);
+}
+
+#[test]
+fn accepting_an_older_head_is_a_breach() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.head("alice", 1, 0, 1);
+    scene.upload("alice", "n", "v2");
+    scene.head("alice", 1, 1, 2);
+    scene.accepted("alice", 1, 2);
+    scene.accepted("alice", 1, 1);
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn claiming_too_much_and_too_little_are_breaches() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    let op = scene.start_download("alice/phone", "n");
+    scene.end_claiming(op, Some("v1"), claim(true));
+    scene.breaks(&[G3]);
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    let op = scene.start_download("alice", "n");
+    scene.end_claiming(op, Some("v1"), claim(false));
+    scene.breaks(&[G3]);
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    let op = scene.start_download("alice", "n");
+    let invented = Claims {
+        witnesses: Some(1),
+        ..claim(true)
+    };
+    scene.end_claiming(op, Some("v1"), invented);
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn exact_claims_pass() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    let op = scene.start_download("alice/phone", "n");
+    scene.end_claiming(op, Some("v1"), claim(false));
+    let op = scene.start_download("alice/phone", "n");
+    scene.end_claiming(op, Some("v1"), claim(true));
+    scene.wipe("alice/phone");
+    let op = scene.start_download("alice/phone", "n");
+    scene.end_claiming(op, Some("v1"), claim(false));
+    scene.passes();
+}
+
+#[test]
+fn a_shared_space_seen_first_is_claimed_as_such() {
+    let mut scene = Scene::new();
+    scene.shared_by_alice_with_bob();
+    scene.head("alice", 9, 0, 90);
+    scene.accepted("bob/phone", 1, 5);
+    let op = scene.start_download("bob/phone", "m");
+    scene.accepted("bob/phone", 9, 90);
+    scene.end_claiming(op, Some("v1"), claim(false));
+    let op = scene.start_download("bob/phone", "m");
+    scene.end_claiming(op, Some("v1"), claim(true));
+    scene.passes();
+}
+
+#[test]
+fn a_device_that_saw_nothing_may_be_shown_anything_old() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.upload("alice", "n", "v2");
+    scene.download("alice/phone", "n", "v1");
+    scene.wipe("alice/first");
+    scene.download("alice/first", "n", "v1");
+    scene.passes();
+}
+
+#[test]
+fn an_equal_content_of_a_later_version_is_fresh() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.upload("alice", "n", "v2");
+    scene.upload("alice", "n", "v1");
+    scene.download("alice", "n", "v1");
+    scene.passes();
+    scene.download("alice", "n", "v2");
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn a_read_beside_a_write_may_see_either() {
+    for read in ["v1", "v2"] {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        let write = scene.start_upload("alice/phone", "n", "v2");
+        scene.download("alice", "n", read);
+        scene.end(write, None);
+        scene.passes();
+    }
+}
+
+#[test]
+fn a_frozen_state_is_no_breach() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.download("alice/phone", "n", "v1");
+    scene.upload("alice", "n", "v2");
+    scene.download("alice/phone", "n", "v1");
+    scene.passes();
+}
+
+#[test]
+fn a_file_that_another_device_deleted_may_be_gone_or_not_yet() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.delete("alice/phone", "n");
+    scene.download("alice", "n", "v1");
+    let op = scene.start_download("alice", "n");
+    scene.fail(op, "no-such-file");
+    scene.passes();
+}
+
+#[test]
+fn a_client_without_memory_that_says_so_is_not_held_to_it() {
+    let mut scene = Scene::new();
+    scene.facts.remembers = false;
+    scene.upload("alice", "n", "v1");
+    scene.upload("alice", "n", "v2");
+    let op = scene.start_download("alice", "n");
+    scene.end_claiming(op, Some("v1"), claim(false));
+    scene.passes();
+    scene.download("alice", "n", "v1");
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn a_listing_beside_an_upload_may_miss_it() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "a", "1");
+    let write = scene.start_upload("alice/phone", "b", "2");
+    scene.list("alice", &["a"]);
+    scene.list("alice", &["a", "b"]);
+    scene.end(write, None);
+    scene.passes();
+    scene.list("alice", &["c"]);
+    scene.breaks(&[G5]);
+}

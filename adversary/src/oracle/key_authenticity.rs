@@ -1,0 +1,306 @@
+//! G8: a pinned key never changes unnoticed, and first contact says honestly what was checked.
+//!
+//! The pins of a client are known by the fingerprints that it tells its user; who compared with
+//! whom decides which devices must agree.
+
+use std::collections::BTreeMap;
+
+use super::seen::Case;
+use super::truth::Op;
+use super::{Judgement, cite, quote};
+use crate::client::{DeviceName, Operation};
+use crate::history::Event;
+use crate::verdict::Guarantee;
+
+pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
+    let mut pins = Pins::default();
+    for event in case.history.events() {
+        let Event::OperationEnded {
+            operation,
+            outcome: Ok(answer),
+        } = event
+        else {
+            continue;
+        };
+        let Some(at) = case.truth.index(*operation) else {
+            continue;
+        };
+        let op = &case.truth.ops[at];
+        let told = match op.what {
+            Operation::Fingerprint { user } => answer
+                .fingerprint
+                .as_ref()
+                .and_then(|print| pins.tell(op, user, print)),
+            Operation::Verify { user, fingerprint } => pins.verify(op, user, fingerprint),
+            Operation::Compare { other } => pins.compare(op, other),
+            _ => None,
+        };
+        let claimed = answer.claims.contact_verified;
+        let claim = contact(op.what).and_then(|contact| pins.claim(op, contact, claimed));
+        for what in told.into_iter().chain(claim) {
+            judgement.breach(
+                Guarantee::G8,
+                Some(op.id),
+                format!("{} {what}", cite(case, at)),
+            );
+        }
+    }
+    for (at, op) in case.truth.ops.iter().enumerate() {
+        let logs_in = matches!(op.what, Operation::Login);
+        if let Some(kind) = uploads_key(case, op).filter(|_| logs_in) {
+            judgement.breach(
+                Guarantee::G8,
+                Some(op.id),
+                format!("{} published new keys: a {kind:?} object", cite(case, at)),
+            );
+        }
+    }
+}
+
+/// The contact whose keys an operation rests on.
+fn contact(what: &Operation) -> Option<&str> {
+    match what {
+        Operation::Share { with: user, .. }
+        | Operation::Receive { from: user, .. }
+        | Operation::Fingerprint { user } => Some(user),
+        _ => None,
+    }
+}
+
+/// The kind of the first object of key material that an operation wrote.
+pub(super) fn uploads_key<'h>(case: &Case<'h>, op: &Op<'_>) -> Option<&'h str> {
+    case.history.events().iter().find_map(|event| match event {
+        Event::Wrote {
+            operation, object, ..
+        } if *operation == op.id && ["account", "bag", "pub"].contains(&object.kind.as_str()) => {
+            Some(object.kind.as_str())
+        }
+        _ => None,
+    })
+}
+
+/// What devices said of keys, up to one point of the run.
+#[derive(Default)]
+struct Pins<'h> {
+    /// By device memory and contact.
+    told: BTreeMap<(usize, &'h str), &'h [u8]>,
+    /// What each user's own devices say of that user.
+    own: BTreeMap<&'h str, &'h [u8]>,
+    /// Who checked whom, and on which memory.
+    verified: Vec<(&'h str, usize, &'h str)>,
+    /// The memory that each device runs on.
+    memory: BTreeMap<&'h DeviceName, usize>,
+}
+
+impl<'h> Pins<'h> {
+    fn tell(&mut self, op: &Op<'h>, user: &'h str, print: &'h [u8]) -> Option<String> {
+        self.memory.insert(op.device, op.lineage);
+        if let Some(pinned) = self.told.insert((op.lineage, user), print)
+            && pinned != print
+        {
+            return Some(format!(
+                "tells {} of {user:?}, whom this device knew as {}",
+                quote(print),
+                quote(pinned)
+            ));
+        }
+        if op.user() == user {
+            if let Some(own) = self.own.insert(user, print)
+                && own != print
+            {
+                return Some(format!(
+                    "tells {} of its own account, whose other device says {}",
+                    quote(print),
+                    quote(own)
+                ));
+            }
+        } else if self.was_verified(op, user)
+            && let Some(own) = self.own.get(user)
+            && *own != print
+        {
+            return Some(format!(
+                "tells {} of {user:?}, who was checked and is {}",
+                quote(print),
+                quote(own)
+            ));
+        }
+        None
+    }
+
+    fn was_verified(&self, op: &Op<'h>, user: &str) -> bool {
+        self.verified
+            .iter()
+            .any(|(by, _, of)| *by == op.user() && *of == user)
+    }
+
+    fn verify(&mut self, op: &Op<'h>, user: &'h str, print: &'h [u8]) -> Option<String> {
+        self.memory.insert(op.device, op.lineage);
+        self.verified.push((op.user(), op.lineage, user));
+        let pinned = self.told.insert((op.lineage, user), print)?;
+        (pinned != print).then(|| {
+            format!(
+                "agrees that {user:?} is {}, having told {}",
+                quote(print),
+                quote(pinned)
+            )
+        })
+    }
+
+    /// Two devices that met and were content agree on every key that both told.
+    fn compare(&mut self, op: &Op<'h>, other: &'h DeviceName) -> Option<String> {
+        let met = *self.memory.get(other)?;
+        let differing = self.told.iter().find_map(|((lineage, user), print)| {
+            let theirs = self
+                .told
+                .get(&(met, user))
+                .filter(|_| *lineage == op.lineage)?;
+            (theirs != print).then_some((user, print, theirs))
+        });
+        let (user, print, theirs) = differing?;
+        Some(format!(
+            "met {other} and was content, though {user:?} is {} here and {} there",
+            quote(print),
+            quote(theirs)
+        ))
+    }
+
+    /// What a client says about a check, against who checked.
+    fn claim(&self, op: &Op<'h>, user: &str, claimed: Option<bool>) -> Option<String> {
+        if op.user() == user {
+            return None;
+        }
+        let here = (op.user(), op.lineage);
+        let checked_here = self
+            .verified
+            .iter()
+            .any(|(by, memory, of)| (*by, *memory) == here && *of == user);
+        match claimed {
+            Some(true) if !self.was_verified(op, user) => Some(format!(
+                "claims that somebody checked {user:?}, and nobody did"
+            )),
+            Some(false) if checked_here => Some(format!(
+                "claims that nobody checked {user:?}, who was checked here"
+            )),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::{Claims, Operation};
+    use crate::oracle::scene::Scene;
+    use crate::verdict::Guarantee::G8;
+
+    fn claim(verified: bool) -> Claims {
+        Claims {
+            contact_verified: Some(verified),
+            ..Claims::default()
+        }
+    }
+
+    fn share() -> Operation {
+        Operation::Share {
+            name: b"n".to_vec(),
+            with: "bob".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_key_that_changes_unnoticed_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.fingerprint("alice", "bob", b"bob's");
+        scene.fingerprint("alice", "bob", b"server's");
+        scene.breaks(&[G8]);
+    }
+
+    #[test]
+    fn another_key_after_a_check_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.fingerprint("bob", "bob", b"bob's");
+        scene.verify("alice", "bob", b"bob's", true);
+        scene.fingerprint("alice/phone", "bob", b"server's");
+        scene.breaks(&[G8]);
+    }
+
+    #[test]
+    fn agreeing_to_another_key_than_the_one_in_use_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.fingerprint("alice", "bob", b"server's");
+        scene.verify("alice", "bob", b"bob's", true);
+        scene.breaks(&[G8]);
+    }
+
+    #[test]
+    fn a_contact_that_does_not_expose_two_keys_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.fingerprint("alice", "bob", b"bob's");
+        scene.fingerprint("alice/phone", "bob", b"server's");
+        scene.compare("alice", "alice/phone", true);
+        scene.breaks(&[G8]);
+    }
+
+    #[test]
+    fn claiming_a_check_that_nobody_made_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        let op = scene.start("alice", share());
+        scene.end_claiming(op, None, claim(true));
+        scene.breaks(&[G8]);
+    }
+
+    #[test]
+    fn claiming_no_check_after_one_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.verify("alice", "bob", b"bob's", true);
+        let op = scene.start("alice", share());
+        scene.end_claiming(op, None, claim(false));
+        scene.breaks(&[G8]);
+    }
+
+    #[test]
+    fn a_login_that_publishes_keys_is_a_breach() {
+        let mut scene = Scene::new();
+        let op = scene.start("alice", Operation::Login);
+        scene.end(op, None);
+        scene.wrote("alice", "bag", 1);
+        scene.breaks(&[G8]);
+    }
+
+    #[test]
+    fn first_contact_that_admits_it_is_no_breach() {
+        let mut scene = Scene::new();
+        scene.fingerprint("bob", "bob", b"bob's");
+        scene.fingerprint("alice", "bob", b"server's");
+        let op = scene.start("alice", share());
+        scene.end_claiming(op, None, claim(false));
+        scene.verify("alice", "bob", b"bob's", false);
+        scene.passes();
+    }
+
+    #[test]
+    fn devices_that_expose_two_keys_and_forget_are_no_breach() {
+        let mut scene = Scene::new();
+        scene.fingerprint("alice", "bob", b"bob's");
+        scene.fingerprint("alice/phone", "bob", b"server's");
+        scene.compare("alice", "alice/phone", false);
+        scene.wipe("alice/phone");
+        scene.fingerprint("alice/phone", "bob", b"bob's");
+        scene.passes();
+    }
+
+    #[test]
+    fn checked_contacts_that_agree_are_no_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.fingerprint("bob", "bob", b"bob's");
+        scene.fingerprint("alice", "bob", b"bob's");
+        scene.verify("alice", "bob", b"bob's", true);
+        let op = scene.start("alice", share());
+        scene.end_claiming(op, None, claim(true));
+        scene.fingerprint("alice/phone", "bob", b"bob's");
+        scene.compare("alice", "alice/phone", true);
+        scene.passes();
+    }
+}

@@ -1,0 +1,147 @@
+//! Decides from a run's history alone which guarantees fell: one file for each guarantee.
+//!
+//! Oracles know plain names and bytes. Ground truth is what the workload asked, the record of what
+//! the server was sent and stored, and what clients returned; what a client *claims* is compared
+//! with it and never believed. An oracle that cannot decide says so: that is the testbed's failure
+//! and no verdict on the client.
+
+mod authenticity;
+mod binding;
+mod bits;
+mod bounded;
+mod chain;
+mod confidentiality;
+mod explain;
+mod fail_closed;
+mod file;
+mod fork;
+mod freshness;
+mod key_authenticity;
+mod key_hygiene;
+mod listing;
+mod names;
+mod no_false_alarm;
+mod no_oracles;
+mod revocation;
+#[cfg(test)]
+mod scene;
+mod seen;
+mod skeleton;
+mod truth;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+pub use bounded::Budget;
+pub use key_hygiene::{KeyUse, judge_keys};
+pub use no_oracles::{judge_same_view, judge_same_view_of};
+pub use revocation::{Reach, judge_reach};
+pub use skeleton::{Anatomy, Lengths, Skeleton};
+
+use crate::history::History;
+use crate::verdict::{Breach, Guarantee};
+use seen::Case;
+
+/// What the history does not say about a run.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Whether the client is not ours: one that dies is then refused, and no breach.
+    pub foreign: bool,
+    /// Whether the client keeps anything between its operations. One that does not, and says so
+    /// with each answer, is not held to what it has seen.
+    pub remembers: bool,
+    /// Users whose keys the server holds. What they may write, the server may write.
+    pub colluders: BTreeSet<String>,
+    /// The users' passwords.
+    pub passwords: Vec<Vec<u8>>,
+    /// What one operation may cost.
+    pub budget: Budget,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            foreign: false,
+            remembers: true,
+            colluders: BTreeSet::new(),
+            passwords: Vec::new(),
+            budget: Budget::default(),
+        }
+    }
+}
+
+/// What all oracles together decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// The guarantees that fell, in the order of their ids.
+    pub breaches: Vec<Breach>,
+    /// What could not be decided, and why.
+    pub undecided: Vec<String>,
+}
+
+impl Judgement {
+    fn breach(&mut self, guarantee: Guarantee, operation: Option<u32>, evidence: String) {
+        self.breaches.push(Breach {
+            guarantee,
+            evidence,
+            operation,
+        });
+    }
+
+    /// Whether any breach is of this guarantee.
+    #[must_use]
+    pub fn has(&self, guarantee: Guarantee) -> bool {
+        self.breaches
+            .iter()
+            .any(|breach| breach.guarantee == guarantee)
+    }
+}
+
+/// Judges one run.
+///
+/// This decides G1 to G5, G6 by canaries, G7 as far as what clients returned shows it, G8, G11,
+/// G12 and G15. Two runs are compared by [`judge_same_view`] (G6, G10); what a decryptor opens is
+/// judged by [`judge_reach`] (G7) and [`judge_keys`] (G13).
+#[must_use]
+pub fn judge(history: &History, facts: &Facts) -> Judgement {
+    let case = Case::of(history);
+    let mut judgement = Judgement::default();
+    authenticity::judge(&case, facts, &mut judgement);
+    binding::judge(&case, facts, &mut judgement);
+    freshness::judge(&case, facts, &mut judgement);
+    fork::judge(&case, &mut judgement);
+    listing::judge(&case, facts, &mut judgement);
+    confidentiality::judge(&case, facts, &mut judgement);
+    revocation::judge(&case, facts, &mut judgement);
+    key_authenticity::judge(&case, &mut judgement);
+    fail_closed::judge(&case, &mut judgement);
+    bounded::judge(&case, facts, &mut judgement);
+    no_false_alarm::judge(&case, &mut judgement);
+    judgement
+        .breaches
+        .sort_by_key(|breach| (breach.guarantee, breach.operation));
+    judgement
+}
+
+/// The operation as evidence cites it.
+fn cite(case: &Case<'_>, op: usize) -> String {
+    let op = &case.truth.ops[op];
+    let mut text = format!("operation {} ({} {}", op.id, op.device, op.what.name());
+    for (name, _) in truth::uses(op.what).into_iter().take(3) {
+        let _ = write!(text, " {}", quote(name));
+    }
+    text.push(')');
+    text
+}
+
+/// Bytes as evidence shows them: the beginning, and the length where that is not all.
+fn quote(bytes: &[u8]) -> String {
+    const SHOWN: usize = 48;
+    let shown = &bytes[..bytes.len().min(SHOWN)];
+    let text = shown.escape_ascii();
+    if bytes.len() > SHOWN {
+        format!("\"{text}..\" ({} bytes)", bytes.len())
+    } else {
+        format!("\"{text}\"")
+    }
+}

@@ -1,0 +1,282 @@
+//! What every device had seen when it started each operation, and what explains each read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::bits::Bits;
+use super::chain::Chain;
+use super::explain::{Edges, Found, Ground, Query, Witness, explain};
+use super::file::File;
+use super::names::{Class, Names, Touch};
+use super::truth::{Effect, Truth, Use};
+use crate::history::{Event, History};
+
+/// What was decided about one read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// A state of the file, no older than what the device had seen.
+    Fresh,
+    /// A state of the file, but an older one.
+    Stale,
+    /// A state that only exists if somebody wrote on a state older than they had seen.
+    Regressed,
+    /// A state that holds what somebody wrote whom, as this device knows, the file had excluded.
+    Unauthorised,
+    /// No state of the file.
+    Foreign,
+    /// The search was given up.
+    Undecided,
+}
+
+/// One successful read.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading<'h> {
+    /// The operation's place.
+    pub(crate) op: usize,
+    /// The bytes.
+    pub(crate) content: &'h [u8],
+    /// The files that the name may mean to a device that has seen what this one has.
+    pub(crate) classes: BTreeSet<Class>,
+    /// What was decided.
+    pub(crate) standing: Standing,
+    /// For a fresh read, all that explains it, if there are not too many.
+    pub(crate) witnesses: Vec<(Class, Witness)>,
+}
+
+/// All that oracles share about one run.
+#[derive(Debug)]
+pub(crate) struct Case<'h> {
+    /// The run.
+    pub(crate) history: &'h History,
+    /// Its operations.
+    pub(crate) truth: Truth<'h>,
+    /// The record of heads.
+    pub(crate) chain: Chain,
+    /// The names.
+    pub(crate) names: Names<'h>,
+    /// For each operation, what its device had surely seen when it started.
+    pub(crate) floors: Vec<Bits>,
+    /// The successful reads.
+    pub(crate) readings: Vec<Reading<'h>>,
+    files: BTreeMap<Class, File<'h>>,
+}
+
+impl<'h> Case<'h> {
+    /// Works a history out.
+    pub(crate) fn of(history: &'h History) -> Self {
+        let truth = Truth::of(history);
+        let chain = Chain::of(history, &truth);
+        let names = Names::of(&truth, &chain);
+        let classes: BTreeSet<Class> = names
+            .touches
+            .iter()
+            .flat_map(|touch| touch.classes.iter().copied())
+            .collect();
+        let files = classes
+            .into_iter()
+            .map(|class| (class, File::of(&truth, &chain, &names, class)))
+            .collect();
+        let floors = vec![Bits::default(); truth.ops.len()];
+        let mut case = Self {
+            history,
+            truth,
+            chain,
+            names,
+            floors,
+            readings: Vec::new(),
+            files,
+        };
+        case.walk();
+        case
+    }
+
+    /// What explanations are searched on.
+    pub(crate) fn ground(&self) -> Ground<'_, 'h> {
+        Ground {
+            truth: &self.truth,
+            chain: &self.chain,
+            floors: &self.floors,
+        }
+    }
+
+    /// A file.
+    pub(crate) fn file(&self, class: Class) -> &File<'h> {
+        &self.files[&class]
+    }
+
+    /// All files.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (Class, &File<'h>)> {
+        self.files.iter().map(|(class, file)| (*class, file))
+    }
+
+    /// Goes through the run, and gives each device what it learns.
+    fn walk(&mut self) {
+        let mut seen: BTreeMap<usize, Bits> = BTreeMap::new();
+        for (at, event) in self.history.events().iter().enumerate() {
+            match event {
+                Event::OperationStarted { operation, .. } => {
+                    if let Some(op) = self.truth.index(*operation) {
+                        let lineage = self.truth.ops[op].lineage;
+                        self.floors[op] = seen.get(&lineage).cloned().unwrap_or_default();
+                    }
+                }
+                Event::Accepted { device, head, .. } => {
+                    if let Some(lineage) = self.truth.lineage(device, at) {
+                        seen.entry(lineage)
+                            .or_default()
+                            .join(&self.chain.accepted_with(head));
+                    }
+                }
+                Event::OperationEnded { operation, .. } => {
+                    if let Some(op) = self.truth.index(*operation) {
+                        let learnt = self.learnt(op);
+                        seen.entry(self.truth.ops[op].lineage)
+                            .or_default()
+                            .join(&learnt);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What a device surely knows once this operation has ended.
+    fn learnt(&mut self, op: usize) -> Bits {
+        let found = &self.truth.ops[op];
+        if found.effect != Effect::Certain {
+            return Bits::default();
+        }
+        let reads = self
+            .names
+            .of_op(op)
+            .any(|touch| touch.used == Use::Download);
+        match found.answer().and_then(|answer| answer.content.as_deref()) {
+            Some(content) if reads => {
+                let reading = self.read(op, content);
+                let learnt = self.certain(&reading);
+                self.readings.push(reading);
+                learnt
+            }
+            _ => [op].into_iter().collect(),
+        }
+    }
+
+    fn read(&self, op: usize, content: &'h [u8]) -> Reading<'h> {
+        let touch = self.names.of_op(op).next();
+        let floor = &self.floors[op];
+        let classes = touch
+            .map(|touch| self.known_classes(touch, floor))
+            .unwrap_or_default();
+        let mut reading = Reading {
+            op,
+            content,
+            classes,
+            standing: Standing::Foreign,
+            witnesses: Vec::new(),
+        };
+        let found = self.search(
+            &reading.classes,
+            op,
+            content,
+            Edges::Remembered,
+            floor,
+            true,
+        );
+        if found.iter().any(|(_, found)| found.explained()) {
+            reading.standing = Standing::Fresh;
+            if found.iter().all(|(_, found)| found.complete) {
+                reading.witnesses = found
+                    .into_iter()
+                    .flat_map(|(class, found)| found.witnesses.into_iter().map(move |w| (class, w)))
+                    .collect();
+            }
+            return reading;
+        }
+        // What a deleted name meant is still a state, if an old one.
+        let all = touch
+            .map(|touch| self.names.bound_unless(&self.truth, touch, |_| false))
+            .unwrap_or_default();
+        let nothing = Bits::default();
+        let revoked = self.revocations_in(floor);
+        let mut undecided = found.iter().any(|(_, found)| !found.complete);
+        for (edges, required, standing) in [
+            (Edges::Remembered, &revoked, Standing::Stale),
+            (Edges::Proved, &revoked, Standing::Regressed),
+            (Edges::Proved, &nothing, Standing::Unauthorised),
+        ] {
+            let found = self.search(&all, op, content, edges, required, false);
+            if found.iter().any(|(_, found)| found.explained()) {
+                reading.standing = if undecided {
+                    Standing::Undecided
+                } else {
+                    standing
+                };
+                return reading;
+            }
+            undecided |= found.iter().any(|(_, found)| !found.complete);
+        }
+        if undecided {
+            reading.standing = Standing::Undecided;
+        }
+        reading
+    }
+
+    fn revocations_in(&self, floor: &Bits) -> Bits {
+        let revokes = |op: &usize| self.names.of_op(*op).any(|touch| touch.is_revocation());
+        floor.iter().filter(revokes).collect()
+    }
+
+    /// The files that a name may mean to a device that has seen `floor`.
+    pub(crate) fn known_classes(&self, touch: &Touch<'h>, floor: &Bits) -> BTreeSet<Class> {
+        self.names
+            .bound_unless(&self.truth, touch, |delete| floor.contains(delete))
+    }
+
+    fn search(
+        &self,
+        classes: &BTreeSet<Class>,
+        op: usize,
+        content: &[u8],
+        edges: Edges,
+        required: &Bits,
+        all: bool,
+    ) -> Vec<(Class, Found)> {
+        let query = Query {
+            content,
+            prefix: false,
+            until: self.truth.ops[op].end,
+            edges,
+            required,
+            excluded: &Bits::default(),
+        };
+        classes
+            .iter()
+            .map(|class| {
+                (
+                    *class,
+                    explain(self.ground(), self.file(*class), &query, all),
+                )
+            })
+            .collect()
+    }
+
+    /// The writes that every explanation of a read holds, or has surely replaced.
+    fn certain(&self, reading: &Reading<'h>) -> Bits {
+        let Some((_, first)) = reading.witnesses.first() else {
+            return Bits::default();
+        };
+        let ops = &self.truth.ops;
+        let holds = |witness: &Witness, op: usize| {
+            witness.included.contains(op) || ops[op].before(&ops[witness.base])
+        };
+        first
+            .included
+            .iter()
+            .filter(|op| {
+                reading
+                    .witnesses
+                    .iter()
+                    .all(|(_, witness)| holds(witness, *op))
+            })
+            .collect()
+    }
+}
