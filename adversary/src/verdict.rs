@@ -198,6 +198,12 @@ coded! {
     }
 }
 
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.guarantee, self.evidence)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Guarantee, Verdict};

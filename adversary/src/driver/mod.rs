@@ -1,7 +1,8 @@
 //! What the engine asks of a client under test: one small adapter for each.
 
-pub mod external;
 mod line;
+mod peers;
+mod straw;
 
 use std::cell::Cell;
 use std::future::Future;
@@ -16,6 +17,8 @@ use crate::pool::Identity;
 
 pub use line::Line;
 pub(crate) use line::{Call, Response};
+pub use peers::{Meets, Peers};
+pub use straw::Straw;
 
 /// A future that lives on one thread and owns what it needs.
 pub type OwnedFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -90,6 +93,11 @@ pub trait Client {
     /// Why the process did not start; only an external client can fail here.
     fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String>;
 
+    /// Whether a device keeps anything between its operations.
+    fn remembers(&self) -> bool {
+        true
+    }
+
     /// Reads the accepted heads out of a device's durable state, for the oracles.
     fn accepted(&self, _durable: &[u8]) -> Vec<Accepted> {
         Vec::new()
@@ -116,6 +124,8 @@ pub struct Setting {
     pub entropy: DeviceEntropy,
     /// The run's clock.
     pub clock: StageClock,
+    /// The devices of the run that meet without the server.
+    pub peers: Peers,
 }
 
 /// The logical clock of a run. It moves when the stage says so.

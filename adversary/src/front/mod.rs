@@ -1,5 +1,4 @@
 //! The dialects in which clients reach the server.
 
-pub mod http;
 pub mod kv;
 pub mod native;

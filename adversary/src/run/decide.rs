@@ -1,0 +1,176 @@
+//! From what was found in the runs of a script to its verdict.
+
+use super::{Plan, Run, Target};
+use crate::attack::{Attack, Expectation, Step};
+use crate::client::Failure;
+use crate::stage::Fallen;
+use crate::verdict::{Breach, Verdict};
+
+/// A verdict and its reason.
+pub(super) struct Decision {
+    pub(super) verdict: Verdict,
+    pub(super) reason: String,
+    pub(super) breaches: Vec<Breach>,
+}
+
+impl Decision {
+    fn new(verdict: Verdict, reason: impl Into<String>) -> Self {
+        Self {
+            verdict,
+            reason: reason.into(),
+            breaches: Vec::new(),
+        }
+    }
+
+    /// The worse of the two stays, and the first of equals.
+    fn worsen(&mut self, verdict: Verdict, reason: impl FnOnce() -> String) {
+        if verdict > self.verdict {
+            self.verdict = verdict;
+            self.reason = reason();
+        }
+    }
+
+    fn broken(&mut self, breach: Breach) {
+        self.worsen(Verdict::Broken, || breach.to_string());
+        self.breaches.push(breach);
+    }
+}
+
+/// What is wrong with the honest run, if anything is.
+pub(super) fn honest(run: &Run, target: &Target) -> Option<Decision> {
+    let mut decision = Decision::new(Verdict::Inapplicable, "");
+    if let Some(why) = honest_failure(run) {
+        decision.worsen(Verdict::Unknown, || format!("the honest run fails: {why}"));
+    }
+    // A conviction counts only where the client's honest run succeeds; what an oracle sees there
+    // convicts our own client alone.
+    if target.ours {
+        for fault in &run.faults {
+            decision.broken(fault.breach.clone());
+        }
+        for breach in &run.breaches {
+            decision.broken(breach.clone());
+        }
+        if let Some(why) = run.undecided.first() {
+            decision.worsen(Verdict::Unknown, || format!("in the honest run, {why}"));
+        }
+    }
+    (decision.verdict > Verdict::Inapplicable).then_some(decision)
+}
+
+/// The first thing in an honest run that is not as the script expects of one.
+pub(super) fn honest_failure(run: &Run) -> Option<String> {
+    if let Some(fault) = run.faults.first() {
+        return Some(fault.breach.evidence.clone());
+    }
+    if let Some((number, failure)) = run.first_stray() {
+        return Some(format!("operation {number}: {failure} ({})", failure.text));
+    }
+    let unmet = run.judgements.iter().find_map(|judgement| {
+        let instead = judgement.instead.as_ref()?;
+        Some(format!("{} came to {instead}", judgement.expectation))
+    });
+    unmet.or_else(|| run.stopped.as_ref().map(|stopped| stopped.text.clone()))
+}
+
+/// The verdict of a script whose honest run is as it should be.
+pub(super) fn attacked(plan: &Plan, honest: &Run, run: &Run, target: &Target) -> Decision {
+    let mut decision = met(run);
+    for judgement in &run.judgements {
+        let Some(instead) = &judgement.instead else {
+            continue;
+        };
+        let expected = || format!("{} came to {instead}", judgement.expectation);
+        if let Some(fallen) = judgement.fallen {
+            decision.broken(Breach {
+                guarantee: match fallen {
+                    Fallen::Named(guarantee) => guarantee,
+                    Fallen::OfTheScript => plan.guarantee,
+                },
+                evidence: expected(),
+                operation: judgement.operations.last().copied(),
+            });
+        } else {
+            decision.worsen(judgement.verdict.unwrap_or(Verdict::Unknown), expected);
+        }
+    }
+    if let Some((number, failure)) = run.first_stray() {
+        decision.worsen(Verdict::Refused, || {
+            format!("operation {number} failed: {failure} ({})", failure.text)
+        });
+    }
+    for fault in &run.faults {
+        died(&mut decision, run, fault.breach.clone(), target);
+    }
+    for breach in &run.breaches {
+        decision.broken(breach.clone());
+    }
+    if let Some(stopped) = run.stopped.as_ref().filter(|stopped| !stopped.by_operation) {
+        decision.worsen(Verdict::Unknown, || stopped.text.clone());
+    }
+    if let Some(why) = run.undecided.first() {
+        decision.worsen(Verdict::Unknown, || why.clone());
+    }
+    if is_inert(plan, honest, run) {
+        decision.worsen(Verdict::Inert, || {
+            "the client was shown the honest answers and no others".to_owned()
+        });
+    }
+    decision
+}
+
+/// A client of ours that dies is broken. Another one that panics refused; one that does not stop
+/// is broken all the same.
+fn died(decision: &mut Decision, run: &Run, breach: Breach, target: &Target) {
+    let outcome = breach
+        .operation
+        .and_then(|operation| run.history.outcome(operation));
+    let panicked = matches!(outcome, Some(Err(failure)) if failure.name == Failure::PANICKED);
+    if panicked && !target.ours {
+        decision.worsen(Verdict::Refused, || breach.evidence);
+    } else {
+        decision.broken(breach);
+    }
+}
+
+/// What the expectations that were met come to.
+fn met(run: &Run) -> Decision {
+    let met = |verdict| {
+        let mut judgements = run.judgements.iter();
+        judgements.find(|one| one.instead.is_none() && one.verdict == Some(verdict))
+    };
+    for verdict in [Verdict::Admitted, Verdict::Caught, Verdict::Harmless] {
+        if let Some(judgement) = met(verdict) {
+            return Decision::new(verdict, format!("{} was met", judgement.expectation));
+        }
+    }
+    if run.judgements.is_empty() {
+        return Decision::new(Verdict::Harmless, "every operation succeeded");
+    }
+    Decision::new(Verdict::Caught, "every expectation was met")
+}
+
+/// Whether the clients were shown the same as in the honest run, byte for byte and in this order.
+///
+/// Everything else in a run is a function of the seed, so that the first difference between the two
+/// runs is an act that reached a client.
+fn is_inert(plan: &Plan, honest: &Run, run: &Run) -> bool {
+    let passive = run.judgements.iter().any(|judgement| {
+        matches!(
+            judgement.expectation,
+            Expectation::ClosedTo { .. }
+                | Expectation::OpenedBy { .. }
+                | Expectation::SameView { .. }
+                | Expectation::NoRequest { .. }
+        )
+    });
+    // A passive server has no acts, and what is decided offline needs none.
+    if plan.chaos || (passive && !acts(&run.attack)) {
+        return false;
+    }
+    honest.history.dialogue().eq(run.history.dialogue())
+}
+
+fn acts(attack: &Attack) -> bool {
+    attack.steps.iter().any(Step::is_act)
+}

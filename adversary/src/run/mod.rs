@@ -1,0 +1,282 @@
+//! Runs a script against a client: honest, attacked, and the strawman's runs, and decides.
+
+mod control;
+mod decide;
+mod parallel;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use crate::attack::Attack;
+use crate::client::Failure;
+use crate::driver::Client;
+use crate::history::History;
+use crate::oracle::{self, Facts};
+use crate::stage::{Acts, Fault, Judgement, Stage, password_of};
+use crate::verdict::{Breach, Guarantee, Verdict};
+
+pub use control::Power;
+pub use parallel::parallel;
+
+/// What a script says about itself, as far as verdicts need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The name of the attack.
+    pub id: String,
+    /// The guarantee that falls without the defences.
+    pub guarantee: Guarantee,
+    /// The smallest set of defences whose removal breaks the guarantee.
+    pub defences: Vec<String>,
+    /// How the script shows that it could fail.
+    pub control: Control,
+    /// Whether this is a workload over a bad network, where nothing has to differ.
+    pub chaos: bool,
+    /// Operations that the script uses, by their names.
+    pub operations: Vec<String>,
+    /// What else the client and its front must offer.
+    pub needs: Vec<String>,
+    /// Users whose keys the server holds.
+    pub colluders: BTreeSet<String>,
+}
+
+/// How a script shows that it could fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// The client without the named defences must break the guarantee.
+    Defences,
+    /// A planted breach must be seen, elsewhere.
+    Planted,
+    /// The client must elsewhere in the run claim what it admits here that it cannot know.
+    Claim,
+}
+
+/// Why a script ended early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Whether it ended because an operation failed that no expectation guards.
+    pub by_operation: bool,
+    /// What to tell people.
+    pub text: String,
+}
+
+/// A script, or anything else that performs steps on a stage.
+pub trait Subject {
+    /// What it says about itself.
+    fn plan(&self) -> &Plan;
+
+    /// Performs it, to its end or to the first thing that stops it.
+    fn play(&self, stage: &Rc<RefCell<Stage>>) -> Option<Stopped>;
+}
+
+/// The client under test, and what the run knows of it beyond its adapter.
+pub struct Target {
+    /// The client.
+    pub client: Rc<dyn Client>,
+    /// Whether it is the project's own, of which an exact verdict is demanded.
+    pub ours: bool,
+    /// Makes the twin with these defences off; without it, power is taken from elsewhere.
+    pub twin: Option<Twin>,
+}
+
+/// Makes the client without some of its defences, or says which of them it does not know.
+pub type Twin = Box<dyn Fn(&[String]) -> Result<Rc<dyn Client>, String>>;
+
+/// One run and what was found in it.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Whether acts took effect.
+    pub acts: Acts,
+    /// The defences that were off.
+    pub without: Vec<String>,
+    /// Everything that happened.
+    pub history: History,
+    /// The run as a value that plays again.
+    pub attack: Attack,
+    /// The expectations, in the order in which they closed.
+    pub judgements: Vec<Judgement>,
+    /// The operations that any expectation guarded.
+    pub guarded: Vec<u32>,
+    /// Panics, hangs and spent budgets of the client.
+    pub faults: Vec<Fault>,
+    /// Operations that failed outside every expectation.
+    pub stray: Vec<u32>,
+    /// What stopped the script before its end.
+    pub stopped: Option<Stopped>,
+    /// What the oracles found.
+    pub breaches: Vec<Breach>,
+    /// What the oracles could not decide.
+    pub undecided: Vec<String>,
+}
+
+/// What one script came to against one client.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The script.
+    pub id: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, in one line.
+    pub reason: String,
+    /// The guarantees that fell.
+    pub breaches: Vec<Breach>,
+    /// The honest run; none if the script does not apply to the client.
+    pub honest: Option<Run>,
+    /// The attacked run; none if there was none.
+    pub attacked: Option<Run>,
+    /// The power control.
+    pub power: Power,
+}
+
+/// Runs a script against a client, with its controls, and decides.
+#[must_use]
+pub fn run(subject: &dyn Subject, target: &Target, seed: u64) -> Report {
+    let plan = subject.plan();
+    let mut report = Report {
+        id: plan.id.clone(),
+        verdict: Verdict::Inapplicable,
+        reason: String::new(),
+        breaches: Vec::new(),
+        honest: None,
+        attacked: None,
+        power: Power::NotAsked,
+    };
+    if let Err(why) = applies(plan, target) {
+        report.reason = why;
+        return report;
+    }
+    let honest = once(subject, target, Acts::Evaluated, seed);
+    let honest_fault = decide::honest(&honest, target);
+    let attacked = once(subject, target, Acts::Applied, seed);
+    let decision = match honest_fault {
+        Some(fault) => fault,
+        None => decide::attacked(plan, &honest, &attacked, target),
+    };
+    (report.verdict, report.reason) = (decision.verdict, decision.reason);
+    report.breaches = decision.breaches;
+    if let Some(twin) = &target.twin {
+        report.power = control::power(subject, twin, (&honest, &attacked), seed);
+        if let Power::None(why) = &report.power
+            && report.verdict < Verdict::Unknown
+        {
+            report.verdict = Verdict::Unknown;
+            report.reason = format!("no control: {why}");
+        }
+    }
+    report.honest = Some(honest);
+    report.attacked = Some(attacked);
+    report
+}
+
+/// Whether the client has everything that the script uses, by its own declaration.
+fn applies(plan: &Plan, target: &Target) -> Result<(), String> {
+    let declared = target.client.declaration();
+    let missing = plan
+        .operations
+        .iter()
+        .find(|operation| !declared.has(operation));
+    if let Some(operation) = missing {
+        return Err(format!(
+            "{} has no operation {operation}",
+            target.client.name()
+        ));
+    }
+    for need in &plan.needs {
+        let met = match need.as_str() {
+            "native" | "kv" => declared.front.name() == need,
+            "conditional" => declared.conditional,
+            "claims" => !declared.claims.is_empty(),
+            // A word that stands for an operation, or for something that every client has.
+            _ => true,
+        };
+        if !met {
+            return Err(match need.as_str() {
+                "native" | "kv" => format!("{} does not speak {need}", target.client.name()),
+                _ => format!("{} does not declare {need}", target.client.name()),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// One run of a script.
+#[must_use]
+pub fn once(subject: &dyn Subject, target: &Target, acts: Acts, seed: u64) -> Run {
+    let client = Rc::clone(&target.client);
+    once_with(subject, client, (acts, Vec::new()), seed, !target.ours)
+}
+
+/// One run against a client, some of whose defences may be off.
+fn once_with(
+    subject: &dyn Subject,
+    client: Rc<dyn Client>,
+    (acts, without): (Acts, Vec<String>),
+    seed: u64,
+    foreign: bool,
+) -> Run {
+    let remembers = client.remembers();
+    let stage = Rc::new(RefCell::new(Stage::new(client, acts, seed)));
+    // The script engine is ours: if it crashes, that is the testbed's failure.
+    let played = catch_unwind(AssertUnwindSafe(|| subject.play(&stage)));
+    let stopped = played.unwrap_or_else(|_| {
+        Some(Stopped {
+            by_operation: false,
+            text: "the script engine crashed".to_owned(),
+        })
+    });
+    let stage = stage.borrow();
+    let facts = Facts {
+        foreign,
+        remembers,
+        colluders: subject.plan().colluders.clone(),
+        passwords: stage.users().iter().map(|user| password_of(user)).collect(),
+        ..Facts::default()
+    };
+    let history = stage.history().clone();
+    let judged = catch_unwind(AssertUnwindSafe(|| oracle::judge(&history, &facts)));
+    let judged = judged.unwrap_or_else(|_| oracle::Judgement {
+        breaches: Vec::new(),
+        undecided: vec!["an oracle crashed".to_owned()],
+    });
+    Run {
+        acts,
+        without,
+        attack: stage.attack(),
+        judgements: stage.judgements().to_vec(),
+        guarded: stage.guarded(),
+        faults: stage.faults().to_vec(),
+        stray: stage.stray().to_vec(),
+        stopped,
+        breaches: judged.breaches,
+        undecided: judged.undecided,
+        history,
+    }
+}
+
+impl Run {
+    /// The failure of an operation that no expectation guards.
+    fn first_stray(&self) -> Option<(u32, &Failure)> {
+        let number = *self.stray.first()?;
+        let failure = self.history.outcome(number)?.as_ref().err()?;
+        Some((number, failure))
+    }
+
+    /// Whether this run shows that the guarantee fell at an operation that the script names.
+    ///
+    /// A panic, a hang or a limit is no such thing.
+    fn breaks(&self, guarantee: Guarantee) -> bool {
+        let guarded = |operation: Option<u32>| {
+            operation.is_none_or(|operation| self.guarded.contains(&operation))
+        };
+        let mut seen = self.breaches.iter();
+        let mut faults = self.faults.iter().filter(|fault| !fault.crash);
+        seen.any(|breach| breach.guarantee == guarantee && guarded(breach.operation))
+            || faults
+                .any(|fault| fault.breach.guarantee == guarantee && guarded(fault.breach.operation))
+            || self
+                .judgements
+                .iter()
+                .any(|judgement| judgement.shows_fallen(guarantee))
+    }
+}

@@ -1,0 +1,401 @@
+//! The world of one run: devices, server, clock and history, moved one call at a time.
+//!
+//! A stage performs steps. Everything that a step does is a function of the steps before it, the
+//! seed and the chooser; nothing happens between steps.
+
+mod act;
+mod drive;
+mod exchange;
+mod expect;
+mod lifetime;
+mod performer;
+mod quiet;
+mod record;
+mod rules;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::attack::{Attack, Edit, Object, Step};
+use crate::chooser::Chooser;
+use crate::client::DeviceName;
+use crate::codec::Bytes;
+use crate::driver::{Client, Peers, StageClock};
+use crate::history::{Event, History};
+use crate::honest::storage::Key;
+use crate::honest::store::{Snapshot, Versions};
+use crate::script::performer::{Direction, Progress};
+use crate::verdict::{Breach, Guarantee};
+
+pub use expect::{Fallen, Judgement};
+pub use lifetime::password_of;
+pub use rules::{Answered, Published, Rules, key_value};
+
+use drive::{Frame, Goal};
+use record::Recorded;
+use state::{Device, Hold, Hook, Running, Sent, State};
+
+/// What a run may spend before it is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Requests of one operation. A client that sends more does not stop by itself.
+    pub requests_per_operation: u32,
+    /// Bytes that one operation sends and receives.
+    pub bytes_per_operation: u64,
+    /// Calls of all devices of a run; more are the script's doing.
+    pub calls: u64,
+}
+
+impl Budget {
+    /// Far above what the limits of the hardened client allow one operation.
+    pub const STANDARD: Self = Self {
+        requests_per_operation: 20_000,
+        bytes_per_operation: 2 << 30,
+        calls: 1 << 20,
+    };
+}
+
+/// Whether acts take effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acts {
+    /// They do: the attacked run.
+    Applied,
+    /// They are evaluated and recorded, and change nothing: the honest run.
+    Evaluated,
+}
+
+/// How deep steps nest that handlers perform in the middle of other steps.
+const FRAMES_MAX: usize = 16;
+
+/// The world of one run.
+pub struct Stage {
+    client: Rc<dyn Client>,
+    rules: Box<dyn Rules>,
+    versions: Versions,
+    acts: Acts,
+    budget: Budget,
+    seed: u64,
+    chooser: Chooser,
+    clock: StageClock,
+    peers: Peers,
+    users: Vec<String>,
+    devices: BTreeMap<DeviceName, Device>,
+    operations: Vec<Running>,
+    requests: Vec<Sent>,
+    snapshots: Vec<Snapshot>,
+    holds: Vec<Hold>,
+    hooks: Vec<Hook>,
+    planned: BTreeMap<(u32, Direction), Vec<Edit>>,
+    pauses: Vec<(u32, Direction)>,
+    expectations: expect::Expectations,
+    frames: Vec<Frame>,
+    calls: u64,
+    history: History,
+    recorded: Recorded,
+    faults: Vec<Fault>,
+    stray: Vec<u32>,
+}
+
+/// What the testbed itself saw fall, without an oracle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What fell, and where.
+    pub breach: Breach,
+    /// Whether it is a panic, a hang or a limit, which prove nothing of a strawman.
+    pub crash: bool,
+}
+
+impl Stage {
+    /// A world without users, whose server follows `rules`.
+    #[must_use]
+    pub fn new(client: Rc<dyn Client>, acts: Acts, seed: u64) -> Self {
+        let rules = rules::of(client.declaration().front);
+        Self::with_rules(client, rules, acts, seed)
+    }
+
+    /// A world whose server follows rules of the caller's.
+    #[must_use]
+    pub fn with_rules(
+        client: Rc<dyn Client>,
+        rules: Box<dyn Rules>,
+        acts: Acts,
+        seed: u64,
+    ) -> Self {
+        Self {
+            client,
+            rules,
+            versions: Versions::new(),
+            acts,
+            budget: Budget::STANDARD,
+            seed,
+            chooser: Chooser::seeded(seed),
+            clock: StageClock::new(),
+            peers: Peers::default(),
+            users: Vec::new(),
+            devices: BTreeMap::new(),
+            operations: Vec::new(),
+            requests: Vec::new(),
+            snapshots: Vec::new(),
+            holds: Vec::new(),
+            hooks: Vec::new(),
+            planned: BTreeMap::new(),
+            pauses: Vec::new(),
+            expectations: expect::Expectations::default(),
+            frames: Vec::new(),
+            calls: 0,
+            history: History::new(),
+            recorded: Recorded::default(),
+            faults: Vec::new(),
+            stray: Vec::new(),
+        }
+    }
+
+    /// Replaces the chooser; before the first step.
+    pub fn set_chooser(&mut self, chooser: Chooser) {
+        self.chooser = chooser;
+    }
+
+    /// Replaces the budget; before the first step.
+    pub const fn set_budget(&mut self, budget: Budget) {
+        self.budget = budget;
+    }
+
+    /// Everything that happened.
+    #[must_use]
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The store, with every version of every object.
+    #[must_use]
+    pub const fn versions(&self) -> &Versions {
+        &self.versions
+    }
+
+    /// The users, in the order in which they appeared.
+    #[must_use]
+    pub fn users(&self) -> &[String] {
+        &self.users
+    }
+
+    /// The client under test.
+    #[must_use]
+    pub fn client(&self) -> &Rc<dyn Client> {
+        &self.client
+    }
+
+    /// What the testbed saw fall by itself: panics, hangs and budgets among it.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// Operations that failed outside every expectation, crashes apart.
+    #[must_use]
+    pub fn stray(&self) -> &[u32] {
+        &self.stray
+    }
+
+    /// The expectations that closed, in order.
+    #[must_use]
+    pub fn judgements(&self) -> &[Judgement] {
+        self.expectations.judged()
+    }
+
+    /// The durable state of a device.
+    #[must_use]
+    pub fn durable(&self, device: &DeviceName) -> Option<&Bytes> {
+        self.devices.get(device)?.durable.as_ref()
+    }
+
+    /// The run so far, as a value that plays again.
+    #[must_use]
+    pub fn attack(&self) -> Attack {
+        let mut steps = self.recorded.planned.clone();
+        steps.sort_by_key(|step| match step {
+            Step::EditRequest { request, .. } => (*request, 0),
+            Step::Pause { request, reply } => (*request, 1 + 2 * u8::from(*reply)),
+            Step::EditReply { request, .. } => (*request, 2),
+            _ => (u32::MAX, 0),
+        });
+        steps.extend(self.recorded.steps.iter().cloned());
+        Attack {
+            steps,
+            choices: self.chooser.record(),
+        }
+    }
+
+    /// Plays an attack up to its end. Steps that make no sense here are left out.
+    pub fn play(&mut self, attack: &Attack) {
+        self.chooser = Chooser::recorded(attack.choices.clone());
+        for step in &attack.steps {
+            self.perform(step.clone());
+        }
+    }
+
+    /// Performs a step up to its end or to the next message that a hook wants to see.
+    pub fn perform(&mut self, step: Step) -> Progress {
+        if let Step::Resume { edits } = step {
+            return self.resume(edits);
+        }
+        if self.frames.len() >= FRAMES_MAX {
+            return Progress::Refused(format!("steps nest deeper than {FRAMES_MAX}"));
+        }
+        match self.begin(&step) {
+            Ok(begun) => {
+                self.recorded.note(step);
+                match begun {
+                    Begun::Done(progress) => progress,
+                    Begun::Frame(goal) => {
+                        self.frames.push(Frame::new(goal));
+                        self.advance()
+                    }
+                }
+            }
+            Err(why) => Progress::Refused(why),
+        }
+    }
+
+    /// Does what a step does at once, and says what is left to drive.
+    fn begin(&mut self, step: &Step) -> Result<Begun, String> {
+        let done = |progress| Ok(Begun::Done(progress));
+        match step {
+            Step::User { user } => {
+                self.user_appears(user);
+                done(Progress::Done)
+            }
+            Step::Device { device } => {
+                self.device_appears(device);
+                done(Progress::Done)
+            }
+            Step::Run { device, operation } => {
+                let number = self.start(device, operation);
+                Ok(Begun::Frame(Goal::Finish(vec![number])))
+            }
+            Step::Start { device, operation } => {
+                let number = self.start(device, operation);
+                Ok(Begun::Frame(Goal::UntilHeld(number)))
+            }
+            Step::Finish { operation } => {
+                self.known(*operation)?;
+                Ok(Begun::Frame(Goal::Finish(vec![*operation])))
+            }
+            Step::Race { operations } => {
+                for operation in operations {
+                    self.known(*operation)?;
+                }
+                Ok(Begun::Frame(Goal::Finish(operations.clone())))
+            }
+            Step::CrashAt { operation, point } => {
+                self.known(*operation)?;
+                self.operations[*operation as usize].crash_at = Some(*point);
+                Ok(Begun::Frame(Goal::Finish(vec![*operation])))
+            }
+            Step::Crash { device } => {
+                self.crash(device)?;
+                done(Progress::Done)
+            }
+            Step::Restart { device } => {
+                self.restart(device)?;
+                done(Progress::Done)
+            }
+            Step::Wipe { device } => {
+                self.wipe(device)?;
+                done(Progress::Done)
+            }
+            Step::Hold { selector } => done(Progress::Number(self.hold(selector))),
+            Step::Answer { hold } => self.answer(*hold, false),
+            Step::AnswerAll { hold } => self.answer(*hold, true),
+            Step::Expect { expectation } => {
+                self.open_expectation(expectation);
+                done(Progress::Done)
+            }
+            Step::Met => self.close_expectation().map(Begun::Done),
+            Step::Secret { bytes } => {
+                self.history.push(Event::Secret {
+                    bytes: Bytes::clone(bytes),
+                });
+                done(Progress::Done)
+            }
+            Step::Snapshot => {
+                self.snapshots.push(self.versions.snapshot());
+                done(Progress::Number(count(self.snapshots.len()) - 1))
+            }
+            Step::EditRequest { request, edits } => {
+                let key = (*request, Direction::Request);
+                self.planned.insert(key, edits.clone());
+                done(Progress::Done)
+            }
+            Step::EditReply { request, edits } => {
+                let key = (*request, Direction::Reply);
+                self.planned.insert(key, edits.clone());
+                done(Progress::Done)
+            }
+            Step::Pause { request, reply } => {
+                self.pauses.push((*request, direction(*reply)));
+                done(Progress::Done)
+            }
+            Step::Resume { .. } => Err("nothing waits to be resumed".to_owned()),
+            act => {
+                self.act(act)?;
+                done(Progress::Done)
+            }
+        }
+    }
+
+    fn known(&self, operation: u32) -> Result<(), String> {
+        match self.operations.get(operation as usize) {
+            Some(_) => Ok(()),
+            None => Err(format!("no operation {operation} was started")),
+        }
+    }
+
+    /// The key that an object's name stands for in this run.
+    fn key_of(&self, object: &Object) -> Result<Key, String> {
+        match object {
+            Object::Key { key } => {
+                Key::try_from(key).map_err(|_| format!("no store has objects such as {key}"))
+            }
+            Object::Written { operation, index } => {
+                let wrote = self.versions.wrote(*operation);
+                let object = wrote.get(*index as usize);
+                object.map(|object| object.key.clone()).ok_or_else(|| {
+                    format!("operation {operation} wrote {} objects only", wrote.len())
+                })
+            }
+        }
+    }
+
+    fn breach(&mut self, guarantee: Guarantee, operation: u32, evidence: String, crash: bool) {
+        self.faults.push(Fault {
+            breach: Breach {
+                guarantee,
+                evidence,
+                operation: Some(operation),
+            },
+            crash,
+        });
+    }
+}
+
+/// What a step came to before anything is driven.
+enum Begun {
+    Done(Progress),
+    Frame(Goal),
+}
+
+const fn direction(reply: bool) -> Direction {
+    if reply {
+        Direction::Reply
+    } else {
+        Direction::Request
+    }
+}
+
+/// A run has fewer than 2^32 of anything, as its budgets see to.
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
