@@ -1,5 +1,6 @@
 //! What the engine asks of a client under test: one small adapter for each.
 
+pub mod external;
 mod line;
 mod peers;
 mod straw;

@@ -1,0 +1,74 @@
+//! Drives a client without a stage: each operation is one call that answers the store itself.
+
+use turncoat_core::remote::Lost;
+
+use super::device::{Begun, Step, Wait};
+use super::fault::{Fault, NotStarted};
+use super::hub::External;
+use crate::client::{DeviceName, Operation, Outcome};
+use crate::front::kv;
+
+/// Whoever answers the clients' requests to the store.
+pub trait Service {
+    /// Answers one request of a device, or loses it.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`] ends the client's connection without a reply.
+    fn handle(&mut self, who: &DeviceName, request: kv::Request) -> Result<kv::Reply, Lost>;
+}
+
+impl External {
+    /// Starts a device's process, or starts it again on the same durable state.
+    ///
+    /// # Errors
+    ///
+    /// [`NotStarted`] says what came instead of a proper first line.
+    pub fn start(
+        &mut self,
+        name: &DeviceName,
+        password: &str,
+        service: &mut dyn Service,
+    ) -> Result<(), NotStarted> {
+        let wait = self.launch(name, password)?;
+        let line = self.serve(name, wait, service);
+        self.launched(name, line)
+    }
+
+    /// Performs one operation, and answers the device's requests meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// The client's failure, or the name of what it did wrong.
+    pub fn perform(
+        &mut self,
+        name: &DeviceName,
+        operation: &Operation,
+        service: &mut dyn Service,
+    ) -> Outcome {
+        match self.begin(name, operation) {
+            Begun::Over(outcome) => outcome,
+            Begun::Awaited(id, wait) => {
+                let line = self.serve(name, wait, service);
+                self.ended(name, id, operation, line)
+            }
+        }
+    }
+
+    fn serve(
+        &mut self,
+        name: &DeviceName,
+        mut wait: Wait,
+        service: &mut dyn Service,
+    ) -> Result<Vec<u8>, Fault> {
+        loop {
+            match self.step(name, &mut wait)? {
+                Step::Answers(line) => return Ok(line),
+                Step::Asks(asked) => {
+                    let reply = service.handle(&asked.who, asked.request.clone());
+                    asked.answer(reply);
+                }
+            }
+        }
+    }
+}

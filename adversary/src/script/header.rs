@@ -1,0 +1,382 @@
+//! Reads what a script says about itself in its leading comment lines.
+
+use super::error::{Fault, ScriptError};
+use super::known;
+use super::nearest::{listed, nearest};
+use crate::verdict::{Guarantee, Verdict};
+
+/// The keys of a header, in the order in which a template writes them.
+pub const KEYS: [&str; 10] = [
+    "class",
+    "guarantee",
+    "source",
+    "defences",
+    "verdict",
+    "control",
+    "rows",
+    "sample",
+    "needs",
+    "lacks",
+];
+
+/// How a script without a defence to remove shows that it could fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// The client without the named defences must break the guarantee.
+    Defences,
+    /// A planted breach or a planted false alarm must be seen.
+    Planted,
+    /// What the client says must change when the truth does.
+    Claim,
+}
+
+/// A quantifier that was sampled: how many, from which seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// How many positions.
+    pub count: u32,
+    /// The seed that picks them.
+    pub seed: u64,
+}
+
+/// What a script says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The name of the attack; the script's file has the same name.
+    pub id: String,
+    /// The attack in one sentence.
+    pub sentence: String,
+    /// The class of the catalogue.
+    pub class: String,
+    /// The guarantee that falls without the defences.
+    pub guarantee: Guarantee,
+    /// Where the attack was published.
+    pub source: String,
+    /// The smallest set of defences whose removal breaks the guarantee.
+    pub defences: Vec<String>,
+    /// The one verdict expected of the hardened client.
+    pub verdict: Verdict,
+    /// How the script shows that it has power.
+    pub control: Control,
+    /// Other rows of the catalogue, and cases of the semantics, that the script covers.
+    pub rows: Vec<String>,
+    /// The count and the seed of a sampled quantifier.
+    pub sample: Option<Sample>,
+    /// What a client and its front must offer, beyond what the verbs show.
+    pub needs: Vec<String>,
+    /// What the script leaves out, and why.
+    pub lacks: Option<String>,
+}
+
+/// One `key: value` of a header, and where its value stands.
+struct Line {
+    key: String,
+    value: String,
+    line: usize,
+    column: usize,
+}
+
+/// The first line alone: the id and the sentence.
+///
+/// A script that says no more can be run by path, but it is not one of the library.
+///
+/// # Errors
+///
+/// A first line that is not `// id: sentence.`
+pub fn title(text: &str) -> Result<(String, String), ScriptError> {
+    let lines = lines(text)?;
+    let Some(first) = lines.first() else {
+        return Err(no_title(1));
+    };
+    check_id(first)?;
+    if first.value.is_empty() {
+        return Err(
+            ScriptError::new(Fault::Header, format!("`{}` has no sentence", first.key))
+                .at(first.line, first.column)
+                .expected("`// id: the attack in one sentence.`"),
+        );
+    }
+    Ok((first.key.clone(), first.value.clone()))
+}
+
+/// Whether a script says no more about itself than its title.
+pub fn is_bare(text: &str) -> bool {
+    lines(text).is_ok_and(|lines| lines.len() <= 1)
+}
+
+/// The seed of the sampled positions: the header's, or 1.
+pub fn sample_seed(text: &str) -> u64 {
+    let lines = lines(text).unwrap_or_default();
+    let found = find(&lines, "sample").and_then(|line| sample(line).ok());
+    found.map_or(1, |sample| sample.seed)
+}
+
+/// The whole header.
+///
+/// `defences` are the names of the client's defences; a header may name no other.
+///
+/// # Errors
+///
+/// The first line that is missing, unknown, doubled, or does not say what it must.
+pub fn read(text: &str, defences: &[&str]) -> Result<Header, ScriptError> {
+    let (id, sentence) = title(text)?;
+    let lines = lines(text)?;
+    let fields = lines.get(1..).unwrap_or_default();
+    check_keys(fields)?;
+    let after = lines.last().map_or(1, |last| last.line + 1);
+    let must = |key: &str| {
+        find(fields, key).ok_or_else(|| {
+            ScriptError::new(Fault::Header, format!("the header has no line `{key}`"))
+                .at(after, 1)
+                .expected(format!("`// {key}: {}`", meaning(key)))
+        })
+    };
+    let class = must("class")?;
+    one_of(class, "class", known::CLASSES.iter().copied())?;
+    let guarantee = guarantee(must("guarantee")?)?;
+    let source = must("source")?;
+    if source.value.is_empty() {
+        return Err(empty(source));
+    }
+    let verdict = must("verdict")?;
+    one_of(verdict, "expected verdict", known::VERDICTS.iter().copied())?;
+    let control = control(find(fields, "control"))?;
+    let defence_list = must("defences")?;
+    Ok(Header {
+        id,
+        sentence,
+        class: class.value.clone(),
+        guarantee,
+        source: source.value.clone(),
+        defences: read_defences(defence_list, control, defences)?,
+        verdict: Verdict::parse(&verdict.value).ok_or_else(|| empty(verdict))?,
+        control,
+        rows: find(fields, "rows").map(words).unwrap_or_default(),
+        sample: find(fields, "sample").map(sample).transpose()?,
+        needs: needs(find(fields, "needs"))?,
+        lacks: find(fields, "lacks").map(|line| line.value.clone()),
+    })
+}
+
+/// What each key is for, as the value that a template shows.
+pub const fn meaning(key: &str) -> &'static str {
+    match key.as_bytes() {
+        b"class" => "the folder of the library, such as freshness",
+        b"guarantee" => "G1 to G15, the one that falls without the defences",
+        b"source" => "where the attack was published, such as [SUNDR04]",
+        b"defences" => "the smallest set whose removal breaks the guarantee",
+        b"verdict" => "caught, harmless or admitted",
+        b"control" => "planted or claim, where no defence can be removed",
+        b"rows" => "other rows and cases that the script covers",
+        b"sample" => "count 64, seed 1, if a quantifier is sampled",
+        b"needs" => "what a client must offer beyond what the verbs show",
+        _ => "what the script leaves out, and why",
+    }
+}
+
+/// Splits the leading comment lines into keys and values; deeper indentation continues a value.
+fn lines(text: &str) -> Result<Vec<Line>, ScriptError> {
+    let mut found: Vec<Line> = Vec::new();
+    for (index, raw) in text.lines().enumerate() {
+        let Some(comment) = raw.strip_prefix("//") else {
+            break;
+        };
+        let line = index + 1;
+        if found.is_empty() && comment.trim().is_empty() {
+            return Err(no_title(line));
+        }
+        if comment.trim().is_empty() {
+            break;
+        }
+        let indent = comment.len() - comment.trim_start().len();
+        if let (true, Some(last)) = (indent > 1, found.last_mut()) {
+            last.value.push(' ');
+            last.value.push_str(comment.trim());
+            continue;
+        }
+        let Some((key, value)) = comment.split_once(':') else {
+            if found.is_empty() {
+                return Err(no_title(line));
+            }
+            return Err(
+                ScriptError::new(Fault::Header, "a header line without a key")
+                    .at(line, 3 + indent)
+                    .expected(
+                        "`// key: value`, or three spaces after `//` to go on with the line above, \
+                         or an empty line to end the header",
+                    ),
+            );
+        };
+        let column = 3 + key.chars().count() + 1 + value.len() - value.trim_start().len();
+        found.push(Line {
+            key: key.trim().to_owned(),
+            value: value.trim().to_owned(),
+            line,
+            column,
+        });
+    }
+    if found.is_empty() {
+        return Err(no_title(1));
+    }
+    Ok(found)
+}
+
+fn no_title(line: usize) -> ScriptError {
+    ScriptError::new(Fault::Header, "the script does not say what it is")
+        .at(line, 1)
+        .expected("a first line `// id: the attack in one sentence.`")
+}
+
+fn empty(line: &Line) -> ScriptError {
+    let key = &line.key;
+    ScriptError::new(Fault::Header, format!("`{key}` says nothing"))
+        .at(line.line, line.column)
+        .expected(meaning(key))
+}
+
+fn check_id(line: &Line) -> Result<(), ScriptError> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !line.key.is_empty() && line.key.len() <= 64 && line.key.chars().all(fits) {
+        return Ok(());
+    }
+    Err(
+        ScriptError::new(Fault::Header, format!("`{}` is no id", line.key))
+            .at(line.line, 4)
+            .expected("a first line `// id: the attack in one sentence.`, the id in lower-case letters, digits and hyphens"),
+    )
+}
+
+fn check_keys(fields: &[Line]) -> Result<(), ScriptError> {
+    for (index, field) in fields.iter().enumerate() {
+        if !KEYS.contains(&field.key.as_str()) {
+            let mut error = ScriptError::not_in(Fault::Header, "header key", &field.key, KEYS)
+                .at(field.line, 4);
+            error.meant = nearest(&field.key, KEYS).map(str::to_owned);
+            return Err(error);
+        }
+        if fields[..index].iter().any(|other| other.key == field.key) {
+            let what = format!("`{}` is said twice", field.key);
+            return Err(ScriptError::new(Fault::Header, what).at(field.line, 4));
+        }
+    }
+    Ok(())
+}
+
+fn find<'a>(fields: &'a [Line], key: &str) -> Option<&'a Line> {
+    fields.iter().find(|field| field.key == key)
+}
+
+fn one_of<'a, I>(line: &Line, kind: &str, known: I) -> Result<(), ScriptError>
+where
+    I: IntoIterator<Item = &'a str> + Clone,
+{
+    if known.clone().into_iter().any(|name| name == line.value) {
+        return Ok(());
+    }
+    Err(ScriptError::not_in(Fault::Header, kind, &line.value, known).at(line.line, line.column))
+}
+
+fn guarantee(line: &Line) -> Result<Guarantee, ScriptError> {
+    Guarantee::parse(&line.value).ok_or_else(|| {
+        ScriptError::new(
+            Fault::Header,
+            format!("there is no guarantee `{}`", line.value),
+        )
+        .at(line.line, line.column)
+        .expected("one of G1 to G15")
+    })
+}
+
+fn control(line: Option<&Line>) -> Result<Control, ScriptError> {
+    let Some(line) = line else {
+        return Ok(Control::Defences);
+    };
+    one_of(line, "control", ["planted", "claim"])?;
+    Ok(if line.value == "claim" {
+        Control::Claim
+    } else {
+        Control::Planted
+    })
+}
+
+fn read_defences(
+    line: &Line,
+    control: Control,
+    known: &[&str],
+) -> Result<Vec<String>, ScriptError> {
+    let names = words(line);
+    if names.is_empty() {
+        return Err(empty(line));
+    }
+    if names == ["none"] {
+        if control == Control::Defences {
+            return Err(ScriptError::new(
+                Fault::Header,
+                "a script without defences has no control",
+            )
+            .at(line.line, line.column)
+            .expected("the defences, or a line `// control: planted` or `// control: claim`"));
+        }
+        return Ok(Vec::new());
+    }
+    for name in &names {
+        if !known.contains(&name.as_str()) {
+            let column = line.column + line.value.find(name.as_str()).unwrap_or(0);
+            let known = known.iter().copied();
+            return Err(
+                ScriptError::not_in(Fault::Header, "defence", name, known).at(line.line, column)
+            );
+        }
+    }
+    Ok(names)
+}
+
+fn needs(line: Option<&Line>) -> Result<Vec<String>, ScriptError> {
+    let Some(line) = line else {
+        return Ok(Vec::new());
+    };
+    let names = words(line);
+    for name in &names {
+        if !known::NEEDS.contains(&name.as_str()) {
+            let what = format!("no client can be asked for `{name}`");
+            let mut error = ScriptError::new(Fault::Header, what)
+                .at(line.line, line.column)
+                .expected(format!("one of {}", listed(known::NEEDS)));
+            error.meant = nearest(name, known::NEEDS).map(str::to_owned);
+            return Err(error);
+        }
+    }
+    Ok(names)
+}
+
+fn sample(line: &Line) -> Result<Sample, ScriptError> {
+    let words = words(line);
+    let number = |key: &str| {
+        let at = words.iter().position(|word| word == key)?;
+        let word = words.get(at + 1)?;
+        match word.strip_prefix("0x") {
+            Some(hex) => u64::from_str_radix(hex, 16).ok(),
+            None => word.parse().ok(),
+        }
+    };
+    let count = number("count").and_then(|count| u32::try_from(count).ok());
+    match (count, number("seed")) {
+        (Some(count), Some(seed)) => Ok(Sample { count, seed }),
+        _ => Err(
+            ScriptError::new(Fault::Header, "a sample without its count and its seed")
+                .at(line.line, line.column)
+                .expected("`// sample: count 64, seed 1`"),
+        ),
+    }
+}
+
+fn words(line: &Line) -> Vec<String> {
+    line.value
+        .split([',', ' '])
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

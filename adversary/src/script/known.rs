@@ -1,0 +1,230 @@
+//! The closed lists of words that headers and expectations draw from.
+
+use super::error::{Fault, ScriptError};
+
+/// The classes of the catalogue: the folders of the script library.
+pub const CLASSES: [&str; 14] = [
+    "keybag",
+    "directory",
+    "object",
+    "freshness",
+    "namespace",
+    "aead",
+    "rsa-sig",
+    "leakage",
+    "confusion",
+    "parser",
+    "http",
+    "store-state",
+    "limits",
+    "chaos",
+];
+
+/// The violations that a client can report, by the names that `turncoat_core::Violation` gives.
+pub const VIOLATIONS: [&str; 16] = [
+    "bad-proof",
+    "equivocation",
+    "fast-forward",
+    "fork",
+    "inauthentic",
+    "key-changed",
+    "malformed",
+    "misbound",
+    "missing",
+    "out-of-turn",
+    "revoked-author",
+    "rollback",
+    "too-large",
+    "truncated",
+    "untrusted-key",
+    "weak-parameters",
+];
+
+/// The ways in which an answer can be unavailable, by the names that the client gives them.
+pub const UNAVAILABLES: [&str; 13] = [
+    "closed",
+    "contended",
+    "cut-off",
+    "newer-format",
+    "refused",
+    "state-foreign",
+    "state-newer",
+    "state-torn",
+    "state-unreadable",
+    "state-unwritable",
+    "timeout",
+    "unknown-user",
+    "withheld",
+];
+
+/// The mistakes of a caller, by the names that the client gives them.
+pub const USAGES: [&str; 12] = [
+    "already-received",
+    "already-shared",
+    "empty-name",
+    "full",
+    "name-taken",
+    "no-invitation",
+    "no-such-file",
+    "not-owner",
+    "not-shared",
+    "oneself",
+    "too-long",
+    "wrong-device",
+];
+
+/// What a client can admit that it cannot know.
+pub const ADMISSIONS: [&str; 2] = ["no-freshness", "unverified-contact"];
+
+/// The verdicts that a script may expect of the hardened client.
+pub const VERDICTS: [&str; 3] = ["caught", "harmless", "admitted"];
+
+/// What a script can need of a client and its front.
+pub const NEEDS: [&str; 14] = [
+    "native",
+    "kv",
+    "conditional",
+    "claims",
+    "share",
+    "revoke",
+    "append",
+    "delete",
+    "list",
+    "several-devices",
+    "several-users",
+    "fingerprint",
+    "compare",
+    "batch",
+];
+
+/// The messages of the native front.
+pub const MESSAGES: [&str; 10] = [
+    "kdf", "register", "login", "lookup", "read", "segments", "fetch", "store", "commit", "inbox",
+];
+
+/// The answers with which a message act can refuse.
+pub const REFUSALS: [&str; 5] = ["not-found", "conflict", "busy", "unauthenticated", "exists"];
+
+/// Which class of failure a word belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FailureClass {
+    /// The server is caught.
+    Violation,
+    /// No usable answer.
+    Unavailable,
+    /// The caller's mistake.
+    Usage,
+}
+
+impl FailureClass {
+    /// The word for the class.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Violation => "violation",
+            Self::Unavailable => "unavailable",
+            Self::Usage => "usage",
+        }
+    }
+
+    /// The words of the class.
+    #[must_use]
+    pub const fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Violation => &VIOLATIONS,
+            Self::Unavailable => &UNAVAILABLES,
+            Self::Usage => &USAGES,
+        }
+    }
+
+    /// Checks a word of this class.
+    ///
+    /// # Errors
+    ///
+    /// An unknown word, with the nearest known one, and the class that knows it if another does.
+    pub fn check(self, word: &str) -> Result<(), ScriptError> {
+        if self.words().contains(&word) {
+            return Ok(());
+        }
+        let words = self.words().iter().copied();
+        let mut error = ScriptError::not_in(Fault::UnknownWord, self.name(), word, words);
+        for other in [Self::Violation, Self::Unavailable, Self::Usage] {
+            if other.words().contains(&word) {
+                error.expected = Some(format!(
+                    "the name of a {}; `{word}` names a {}, so use expect_{}",
+                    self.name(),
+                    other.name(),
+                    other.name()
+                ));
+            }
+        }
+        Err(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use turncoat_core::{Unavailable, Usage, Violation};
+
+    #[test]
+    fn words_are_those_that_the_client_says() {
+        for violation in [
+            Violation::BadProof,
+            Violation::Inauthentic,
+            Violation::Malformed,
+            Violation::Misbound,
+            Violation::Missing,
+            Violation::OutOfTurn,
+            Violation::TooLarge,
+            Violation::Truncated,
+            Violation::WeakParameters,
+        ] {
+            assert_eq!(FailureClass::Violation.check(violation.name()), Ok(()));
+        }
+        for unavailable in [
+            Unavailable::Closed,
+            Unavailable::Contended,
+            Unavailable::CutOff,
+            Unavailable::NewerFormat,
+            Unavailable::Refused,
+            Unavailable::Timeout,
+            Unavailable::UnknownUser,
+            Unavailable::Withheld,
+        ] {
+            assert_eq!(FailureClass::Unavailable.check(unavailable.name()), Ok(()));
+        }
+        for usage in [
+            Usage::AlreadyReceived,
+            Usage::AlreadyShared,
+            Usage::EmptyName,
+            Usage::Full,
+            Usage::NameTaken,
+            Usage::NoInvitation,
+            Usage::NoSuchFile,
+            Usage::NotOwner,
+            Usage::NotShared,
+            Usage::Oneself,
+            Usage::TooLong,
+            Usage::WrongDevice,
+        ] {
+            assert_eq!(FailureClass::Usage.check(usage.name()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn word_of_another_class_names_its_class() {
+        let error = FailureClass::Violation.check("withheld").unwrap_err();
+        assert!(
+            error.to_string().contains("use expect_unavailable"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn misspelt_violation_names_the_nearest() {
+        let error = FailureClass::Violation.check("rolback").unwrap_err();
+        assert_eq!(error.meant.as_deref(), Some("rollback"));
+        assert_eq!(error.fault, Fault::UnknownWord);
+    }
+}
