@@ -110,6 +110,8 @@ pub enum Unavailable {
     LocalState(LocalState),
     /// An authentic object in a newer format than this program knows.
     NewerFormat,
+    /// The server delivers no invitation of that sender and name.
+    NoInvitation,
     /// The server says no; at login, the user or the password may be wrong.
     Refused,
     /// No answer in time.
@@ -144,8 +146,6 @@ pub enum Usage {
     AlreadyReceived,
     /// The recipient is a member already.
     AlreadyShared,
-    /// No invitation of that sender and name is at hand.
-    NoInvitation,
     /// The file has had as many appends as one version can hold; upload it anew.
     Full,
     /// A name, a password or a content is longer than [`Limits`](crate::Limits) allow.
@@ -205,6 +205,7 @@ impl Unavailable {
             Self::LocalState(LocalState::Unreadable) => "state-unreadable",
             Self::LocalState(LocalState::Unwritable) => "state-unwritable",
             Self::NewerFormat => "newer-format",
+            Self::NoInvitation => "no-invitation",
             Self::Refused => "refused",
             Self::Timeout => "timeout",
             Self::UnknownUser => "unknown-user",
@@ -223,7 +224,6 @@ impl Usage {
             Self::EmptyName => "empty-name",
             Self::Full => "full",
             Self::NameTaken => "name-taken",
-            Self::NoInvitation => "no-invitation",
             Self::NoSuchFile => "no-such-file",
             Self::NotOwner => "not-owner",
             Self::NotShared => "not-shared",

@@ -3,6 +3,11 @@
 
 extern crate alloc;
 
+mod chunk;
+pub mod client;
+mod config;
+pub mod danger;
+pub mod defence;
 pub mod env;
 pub mod error;
 pub mod id;
@@ -10,10 +15,15 @@ mod labels;
 mod limits;
 mod primitive;
 pub mod remote;
+mod seal;
 mod secret;
 pub mod tree;
+mod verify;
 pub mod wire;
 
+pub use client::{Freshness, Ports, Session};
+pub use config::{Config, Policy};
+pub use defence::Defence;
 pub use error::{Error, LocalState, Unavailable, Usage, Violation};
 pub use limits::{CHUNK_SIZE, Limits, PACK_CHUNKS_MAX, SEGMENTS_MAX};
 pub use secret::{KeyBytes, KeyPair, Password};

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::defence::{Defence, construct};
 use crate::env::Entropy;
 use crate::labels::Label;
 use crate::primitive::rsa::{KeyFault, KeySize, PrivateKey, PublicKey};
@@ -26,20 +27,6 @@ macro_rules! keys {
                 this
             }
 
-            /// A fresh key.
-            pub(crate) fn random(entropy: &mut dyn Entropy) -> Self {
-                Self::init_with(|bytes| entropy.fill(bytes))
-            }
-
-            /// Takes over a key that was decoded; the caller wipes what it was decoded from.
-            pub(crate) fn copy_from(bytes: &[u8; 32]) -> Self {
-                Self::init_with(|own| own.copy_from_slice(bytes))
-            }
-
-            /// The bytes, for a primitive or for what is sealed under another key.
-            pub(crate) fn expose(&self) -> &[u8; 32] {
-                &self.bytes
-            }
         }
 
         impl fmt::Debug for $name {
@@ -59,13 +46,47 @@ macro_rules! keys {
     )*};
 }
 
+/// Keys whose bytes a primitive asks for, or that are sealed under other keys.
+macro_rules! exposed {
+    ($($name:ident)*) => {$(
+        impl $name {
+            /// The bytes, for a primitive or for what is sealed under another key.
+            pub(crate) fn expose(&self) -> &[u8; 32] {
+                &self.bytes
+            }
+        }
+    )*};
+}
+
+/// Keys that are made at random, and later decoded from what was sealed.
+macro_rules! random {
+    ($($name:ident)*) => {$(
+        impl $name {
+            /// A fresh key.
+            pub(crate) fn random(entropy: &mut dyn Entropy) -> Self {
+                Self::init_with(|bytes| entropy.fill(bytes))
+            }
+
+            /// Takes over a key that was decoded; the caller wipes what it was decoded from.
+            pub(crate) fn copy_from(bytes: &[u8; 32]) -> Self {
+                Self::init_with(|own| own.copy_from_slice(bytes))
+            }
+        }
+    )*};
+}
+
+exposed!(WrapKey EpochKey LeafKey NoteKey ContentKey ChunkKey KeyringKey NameObjectKey);
+random!(EpochKey ContentKey);
+#[cfg(test)]
+exposed!(MasterKey NameKey);
+#[cfg(test)]
+random!(MasterKey NameKey);
+
 keys! {
     /// What the password derives; derives everything that depends on the password.
     MasterKey,
     /// Seals the key bag.
     WrapKey,
-    /// The account's root, kept in the key bag.
-    RootKey,
     /// The key of one epoch of one space.
     EpochKey,
     /// Hides the names of one epoch.
@@ -273,17 +294,26 @@ impl Password {
         }
     }
 
+    /// Bytes of the password.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Derives the master key. Slow by intent.
     ///
     /// The caller has checked `iterations` against floor and ceiling. The password is hashed
     /// first, so that no two passwords are equivalent HMAC keys.
     pub(crate) fn derive(&self, salt: &[u8; 32], iterations: u32) -> MasterKey {
-        let hashed = Zeroizing::new(
-            hash::Hasher::new(Label::Password)
-                .part(&self.bytes)
-                .finish(),
-        );
-        MasterKey::init_with(|out| kdf::pbkdf2(&*hashed, salt, iterations, out))
+        MasterKey::init_with(|out| {
+            construct!(
+                Defence::PasswordEncoding,
+                {
+                    let hasher = hash::Hasher::new(Label::Password).part(&self.bytes);
+                    kdf::pbkdf2(&*Zeroizing::new(hasher.finish()), salt, iterations, out);
+                },
+                raw_password(&self.bytes, salt, iterations, out)
+            );
+        })
     }
 }
 

@@ -1,1 +1,249 @@
-//! Skeleton.
+//! A deployment in memory for tests of the client alone: an honest server that answers at once.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use turncoat_adversary::chooser::DeviceEntropy;
+use turncoat_adversary::client::DeviceName;
+use turncoat_adversary::honest::native::{Native, Settings};
+use turncoat_adversary::honest::store::Versions;
+use turncoat_adversary::pool;
+use turncoat_core::env::Clock;
+use turncoat_core::id::Realm;
+use turncoat_core::remote::{Lost, Remote, Unusable, Vault};
+use turncoat_core::{Config, Error, Limits, Password, Ports, Session, danger};
+
+/// Iterations of test accounts. The floor of real ones is the subject of scripts.
+pub const ITERATIONS: u32 = 16;
+
+/// Runs a future that never waits for anything but this thread.
+///
+/// # Panics
+///
+/// If it waits.
+pub fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut context) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the server of these tests answers at once"),
+    }
+}
+
+/// Bytes and requests that went over one device's wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests.
+    pub requests: u64,
+    /// Bytes of their bodies.
+    pub sent: u64,
+    /// Bytes of the replies' bodies.
+    pub received: u64,
+}
+
+impl Traffic {
+    /// Bytes in both directions.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.sent + self.received
+    }
+}
+
+/// An honest server and its store.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    server: Rc<RefCell<(Native, Versions)>>,
+    seed: u64,
+}
+
+/// One device's way to the server.
+#[derive(Debug)]
+pub struct Wire {
+    server: Rc<RefCell<(Native, Versions)>>,
+    device: DeviceName,
+    traffic: Rc<Cell<Traffic>>,
+}
+
+impl Remote for Wire {
+    async fn call(&mut self, request: Vec<u8>, reply_max: u64) -> Result<Vec<u8>, Lost> {
+        let mut server = self.server.borrow_mut();
+        let (native, versions) = &mut *server;
+        let handled = native.handle(&mut versions.view(&self.device, 0), &request);
+        let mut traffic = self.traffic.get();
+        traffic.requests += 1;
+        traffic.sent += request.len() as u64;
+        traffic.received += handled.reply.len() as u64;
+        self.traffic.set(traffic);
+        match handled.reply.len() as u64 <= reply_max {
+            true => Ok(handled.reply),
+            false => Err(Lost::TooLarge),
+        }
+    }
+}
+
+/// A device's durable memory, which outlives its sessions.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(pub Rc<RefCell<Option<Vec<u8>>>>);
+
+impl Vault for Memory {
+    async fn load(&mut self) -> Result<Option<Vec<u8>>, Unusable> {
+        Ok(self.0.borrow().clone())
+    }
+
+    async fn save(&mut self, state: Vec<u8>) -> Result<(), Unusable> {
+        *self.0.borrow_mut() = Some(state);
+        Ok(())
+    }
+}
+
+/// A clock that stands still.
+#[derive(Clone, Copy, Debug)]
+pub struct Still;
+
+impl Clock for Still {
+    fn now_ms(&self) -> u64 {
+        1_700_000_000_000
+    }
+}
+
+/// A session of these tests.
+pub type TestSession = Session<Wire, Memory, DeviceEntropy, Still>;
+
+/// A device of a deployment: what it remembers, and what it sent.
+#[derive(Clone, Debug)]
+pub struct Device {
+    deployment: Deployment,
+    user: String,
+    device: String,
+    /// What it remembers.
+    pub memory: Memory,
+    traffic: Rc<Cell<Traffic>>,
+    lives: Rc<Cell<u32>>,
+}
+
+/// What the tests' devices accept.
+#[must_use]
+pub fn config() -> Config {
+    Config {
+        realm: Realm([7; 32]),
+        policy: danger::policy(ITERATIONS, 10_000_000),
+        limits: Limits::standard(),
+    }
+}
+
+impl Deployment {
+    /// An empty one.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let native = Native::new(Settings {
+            secret: [9; 32],
+            iterations: ITERATIONS,
+        });
+        Self {
+            server: Rc::new(RefCell::new((native, Versions::new()))),
+            seed,
+        }
+    }
+
+    /// A device that remembers nothing.
+    #[must_use]
+    pub fn device(&self, user: &str, device: &str) -> Device {
+        Device {
+            deployment: self.clone(),
+            user: user.to_owned(),
+            device: device.to_owned(),
+            memory: Memory::default(),
+            traffic: Rc::default(),
+            lives: Rc::default(),
+        }
+    }
+
+    /// A user on a first device; the keys are those of the pool at `number`.
+    ///
+    /// # Panics
+    ///
+    /// If an honest deployment refuses the user.
+    #[must_use]
+    pub fn user(&self, name: &str, number: usize) -> (Device, TestSession) {
+        let device = self.device(name, "first");
+        let session = device
+            .sign_up(number)
+            .expect("an honest server takes a new user");
+        (device, session)
+    }
+}
+
+impl Device {
+    fn ports(&self) -> Ports<Wire, Memory, DeviceEntropy, Still> {
+        let device = DeviceName::new(self.user.clone(), self.device.clone());
+        let life = self.lives.get();
+        self.lives.set(life + 1);
+        Ports {
+            entropy: DeviceEntropy::new(self.deployment.seed, &device, life),
+            remote: Wire {
+                server: Rc::clone(&self.deployment.server),
+                device,
+                traffic: Rc::clone(&self.traffic),
+            },
+            vault: self.memory.clone(),
+            clock: Still,
+        }
+    }
+
+    fn password(&self) -> Password {
+        Password::new(format!("password of {}", self.user).as_bytes())
+    }
+
+    /// Signs up with the keys of the pool at `number`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the client.
+    ///
+    /// # Panics
+    ///
+    /// If the pool has no such identity.
+    pub fn sign_up(&self, number: usize) -> Result<TestSession, Error> {
+        let pooled = &pool::identities()[number % pool::identities().len()];
+        let identity = danger::identity(
+            (&pooled.encryption.p, &pooled.encryption.q),
+            (&pooled.signing.p, &pooled.signing.q),
+        )
+        .expect("the pool holds keys of suite 1");
+        let name = self.user.as_bytes();
+        now(danger::sign_up(
+            self.ports(),
+            config(),
+            name,
+            &self.password(),
+            identity,
+        ))
+    }
+
+    /// Logs in; what the device remembers stays.
+    ///
+    /// # Errors
+    ///
+    /// Those of the client.
+    pub fn login(&self) -> Result<TestSession, Error> {
+        self.login_with(&self.password())
+    }
+
+    /// Logs in with another password.
+    ///
+    /// # Errors
+    ///
+    /// Those of the client.
+    pub fn login_with(&self, password: &Password) -> Result<TestSession, Error> {
+        let name = self.user.as_bytes();
+        now(Session::login(self.ports(), config(), name, password))
+    }
+
+    /// What went over the wire since the last call.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.traffic.take()
+    }
+}

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 
-use super::{ContentKey, EpochKey, MasterKey, NameKey, Password, RootKey};
+use super::{ContentKey, EpochKey, MasterKey, NameKey, Password};
 use crate::env::Entropy;
 
 /// An entropy that counts, so that a repeated draw would show.
@@ -112,7 +112,10 @@ fn a_content_key_derives_its_children() {
 #[test]
 fn two_random_keys_differ() {
     let mut entropy = Counter(0);
-    let (one, other) = (RootKey::random(&mut entropy), RootKey::random(&mut entropy));
+    let (one, other) = (
+        EpochKey::random(&mut entropy),
+        EpochKey::random(&mut entropy),
+    );
     assert_ne!(one.expose(), other.expose());
 }
 

@@ -1,0 +1,169 @@
+//! Cuts content into chunks of one size, and seals and opens segments of them.
+
+use crate::defence::{Defence, construct, defend};
+use crate::error::{Error, Violation};
+use crate::id::PackId;
+use crate::limits::{CHUNK_SIZE, PACK_CHUNKS_MAX};
+use crate::primitive::aead;
+use crate::seal::{Context, Kind, ONCE};
+use crate::secret::ContentKey;
+use crate::tree::segment_hash;
+use crate::wire::SegmentRecord;
+use alloc::vec::Vec;
+
+/// Bytes before the content of a chunk: how much of the chunk is content.
+const PREFIX: usize = 4;
+/// Content bytes of a full chunk.
+const CONTENT_MAX: usize = CHUNK_SIZE - PREFIX;
+/// Sealed bytes of a full chunk.
+const SEALED_MAX: usize = CHUNK_SIZE + aead::TAG_SIZE;
+
+/// Content bytes of a full segment.
+pub(crate) const SEGMENT_CONTENT_MAX: usize = CONTENT_MAX * PACK_CHUNKS_MAX;
+/// Sealed bytes of a full segment.
+pub(crate) const SEGMENT_SEALED_MAX: usize = SEALED_MAX * PACK_CHUNKS_MAX;
+
+/// The padded size of the last `size` bytes of a content: rounded up to a multiple of
+/// `max(256, 2^floor(log2(size / 256)))`, so less than 0.4 % from 64 KiB on.
+pub(crate) const fn padded_size(size: usize) -> usize {
+    let unit = match (size / 256).checked_ilog2() {
+        Some(bits) if bits > 8 => 1 << bits,
+        _ => 256,
+    };
+    if size == 0 {
+        unit
+    } else {
+        size.next_multiple_of(unit)
+    }
+}
+
+/// Appends the sealed chunks of `content` to `pack`, and says where they are.
+///
+/// `content` is at most [`SEGMENT_CONTENT_MAX`] bytes. A content key seals at most one segment of
+/// one pack, so that no chunk key is used twice.
+pub(crate) fn seal_segment(
+    key: &ContentKey,
+    key_index: u16,
+    id: PackId,
+    pack: &mut Vec<u8>,
+    content: &[u8],
+) -> SegmentRecord {
+    let start = pack.len();
+    let whole = construct!(
+        Defence::Padding,
+        padded_size(content.len()),
+        exact_size(content.len())
+    );
+    let chunks = whole.div_ceil(CONTENT_MAX).max(1);
+    pack.reserve(whole.saturating_add(chunks.saturating_mul(PREFIX + aead::TAG_SIZE)));
+    let mut rest = content;
+    let mut room = whole;
+    for ordinal in 0..chunks {
+        let size = room.min(CONTENT_MAX);
+        let (now, later) = rest.split_at(rest.len().min(size));
+        seal_chunk(
+            key,
+            id,
+            u32::try_from(ordinal).unwrap_or(u32::MAX),
+            pack,
+            now,
+            size,
+        );
+        rest = later;
+        room = room.saturating_sub(size);
+    }
+    let sealed = pack.get(start..).unwrap_or_default();
+    SegmentRecord {
+        pack: id,
+        offset: u32::try_from(start).unwrap_or(u32::MAX),
+        length: u32::try_from(sealed.len()).unwrap_or(u32::MAX),
+        key_index,
+        hash: segment_hash(&id, sealed),
+    }
+}
+
+fn seal_chunk(
+    key: &ContentKey,
+    id: PackId,
+    ordinal: u32,
+    pack: &mut Vec<u8>,
+    content: &[u8],
+    size: usize,
+) {
+    let start = pack.len();
+    pack.extend_from_slice(
+        &u32::try_from(content.len())
+            .unwrap_or(u32::MAX)
+            .to_be_bytes(),
+    );
+    pack.extend_from_slice(content);
+    pack.resize(start.saturating_add(PREFIX).saturating_add(size), 0);
+    let context = Context {
+        kind: Kind::Chunk,
+        id: id.0,
+        ordinal,
+    };
+    let frame = pack.get_mut(start..).unwrap_or_default();
+    let chunk_key = key.chunk_key(&id.0, ordinal);
+    let tag = aead::seal_slice(chunk_key.expose(), &ONCE, &context.encode(), frame);
+    pack.extend_from_slice(&tag);
+}
+
+/// Opens a segment whose record the leaf's peaks vouch for, and appends its content to `content`.
+///
+/// # Errors
+///
+/// [`Violation::Misbound`] if the bytes are not those of the record, [`Violation::Inauthentic`] if
+/// a chunk does not open. `content` is then as it was.
+pub(crate) fn open_segment(
+    key: &ContentKey,
+    record: &SegmentRecord,
+    sealed: &mut [u8],
+    content: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let bound = segment_hash(&record.pack, sealed) == record.hash;
+    defend!(Defence::SegmentHash, bound, Violation::Misbound);
+    let before = content.len();
+    for (ordinal, chunk) in sealed.chunks_mut(SEALED_MAX).enumerate() {
+        let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
+        if let Err(error) = open_chunk(key, record.pack, ordinal, chunk, content) {
+            content.truncate(before);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn open_chunk(
+    key: &ContentKey,
+    id: PackId,
+    ordinal: u32,
+    chunk: &mut [u8],
+    content: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let (frame, tag) = chunk
+        .split_last_chunk_mut::<{ aead::TAG_SIZE }>()
+        .ok_or(Violation::Malformed)?;
+    let context = Context {
+        kind: Kind::Chunk,
+        id: id.0,
+        ordinal,
+    };
+    let chunk_key = key.chunk_key(&id.0, ordinal);
+    construct!(
+        Defence::ChunkSeal,
+        aead::open_slice(chunk_key.expose(), &ONCE, &context.encode(), frame, tag),
+        open_blindly(chunk_key.expose(), &ONCE, frame)
+    )
+    .map_err(|_| Violation::Inauthentic)?;
+    let (size, rest) = frame
+        .split_first_chunk::<PREFIX>()
+        .ok_or(Violation::Malformed)?;
+    let size = usize::try_from(u32::from_be_bytes(*size)).map_err(|_| Violation::Malformed)?;
+    let (real, padding) = rest.split_at_checked(size).ok_or(Violation::Malformed)?;
+    if padding.iter().any(|&byte| byte != 0) {
+        return Err(Violation::Malformed.into());
+    }
+    content.extend_from_slice(real);
+    Ok(())
+}

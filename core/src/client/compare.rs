@@ -1,0 +1,234 @@
+//! Two devices meet: they show each other what they accepted, and a fork comes to light.
+
+use super::Session;
+use super::contact::Comparison;
+use super::sync::{Seen, Want};
+use crate::defence::{Defence, defend};
+use crate::env::{Clock, Entropy};
+use crate::error::{Error, Unavailable, Violation};
+use crate::id::{Checkpoint, Fingerprint, SpaceId, UserId};
+use crate::labels::Label;
+use crate::remote::{Remote, Vault};
+use crate::tree::Mountain;
+use crate::verify::{check_record, signable};
+use crate::wire::{
+    AtHeight, Blob, Contact, ContactPin, ContactSpace, Frame, HistoryNode, Reply, RequestBody,
+    Selection, SignedContact, View, ViewRequest,
+};
+use alloc::vec::Vec;
+
+/// Two signed statements that contradict each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// What this device stated.
+    pub own: SignedContact,
+    /// What the other device stated.
+    pub other: SignedContact,
+}
+
+impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
+    /// A signed statement of what this device accepted and pinned, for another device.
+    ///
+    /// # Errors
+    ///
+    /// None that the server could cause.
+    pub fn statement(&mut self) -> Result<Vec<u8>, Error> {
+        Ok(self.signed_statement()?.encode())
+    }
+
+    fn signed_statement(&mut self) -> Result<SignedContact, Error> {
+        let account = &self.account;
+        let mut pins: Vec<ContactPin> = self
+            .state
+            .pins
+            .iter()
+            .map(|pin| ContactPin {
+                user: pin.user,
+                fingerprint: pin.fingerprint,
+            })
+            .collect();
+        pins.push(ContactPin {
+            user: account.user,
+            fingerprint: account.fingerprint,
+        });
+        let spaces = self.state.spaces.iter().filter_map(|known| {
+            let accepted = known.accepted?;
+            Some(ContactSpace {
+                space: known.space,
+                accepted,
+                peaks: known.peaks.clone(),
+            })
+        });
+        let contact = Contact {
+            realm: self.config.realm,
+            user: account.user,
+            user_key: account.fingerprint,
+            device: self.state.device,
+            spaces: spaces.collect(),
+            pins,
+        };
+        let realm = &self.config.realm;
+        let message = signable(Label::SignContact, realm, &account.user, &contact.encode());
+        let signature = account.signing.sign(&mut self.ports.entropy, &message);
+        let signature = Blob(signature.map_err(|_| Violation::Inauthentic)?);
+        Ok(SignedContact {
+            contact,
+            record: account.record.clone(),
+            signature,
+        })
+    }
+
+    /// Compares with another device's statement, which came by a way that the server does not
+    /// control. Spaces that only one of the two knows are passed over.
+    ///
+    /// If the two contradict each other, both statements are kept: see
+    /// [`evidence`](Self::evidence).
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::Fork`] if neither head is in the other's history, [`Violation::Equivocation`]
+    /// if one user's key was shown differently, [`Violation::UntrustedKey`] if the statement is by
+    /// nobody whom this account knows; [`Unavailable`] if the server does not help to decide.
+    pub async fn compare(&mut self, statement: &[u8]) -> Result<Vec<(SpaceId, Comparison)>, Error> {
+        let other = SignedContact::decode(statement)?;
+        self.check_statement(&other)?;
+        let compared = self.compare_all(&other.contact).await;
+        if matches!(
+            compared,
+            Err(Error::Violation(
+                Violation::Fork { .. } | Violation::Equivocation { .. }
+            ))
+        ) {
+            let own = self.signed_statement()?;
+            self.evidence.push(Evidence { own, other });
+        }
+        compared
+    }
+
+    /// What was kept when statements contradicted each other.
+    #[must_use]
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+
+    fn check_statement(&self, signed: &SignedContact) -> Result<(), Error> {
+        let said = &signed.contact;
+        let realm = &self.config.realm;
+        let contact = check_record(realm, &said.user, &signed.record)?;
+        if said.realm != *realm || said.user_key != contact.fingerprint {
+            return Err(Violation::Misbound.into());
+        }
+        let body = said.encode();
+        contact.verify(realm, Label::SignContact, &body, &signed.signature.0)?;
+        let known = match self.own_view(&said.user) {
+            Some(key) => key == contact.fingerprint,
+            None => false,
+        };
+        if known {
+            Ok(())
+        } else {
+            Err(Violation::UntrustedKey { user: said.user }.into())
+        }
+    }
+
+    /// The key of a user as this account has it.
+    fn own_view(&self, user: &UserId) -> Option<Fingerprint> {
+        match *user == self.account.user {
+            true => Some(self.account.fingerprint),
+            false => self.remembered_pin(user),
+        }
+    }
+
+    async fn compare_all(&mut self, said: &Contact) -> Result<Vec<(SpaceId, Comparison)>, Error> {
+        for pin in &said.pins {
+            if let Some(trusted) = self.own_view(&pin.user) {
+                let (user, offered) = (pin.user, pin.fingerprint);
+                let agreed = trusted == offered;
+                defend!(
+                    Defence::Contact,
+                    agreed,
+                    Violation::Equivocation {
+                        user,
+                        trusted,
+                        offered
+                    }
+                );
+            }
+        }
+        let mut compared = Vec::new();
+        for theirs in &said.spaces {
+            if self.accepted(&theirs.space).is_some() {
+                compared.push((theirs.space, self.compare_space(theirs).await?));
+            }
+        }
+        Ok(compared)
+    }
+
+    async fn compare_space(&mut self, theirs: &ContactSpace) -> Result<Comparison, Error> {
+        let space = theirs.space;
+        let behind = |own: Checkpoint| own.height < theirs.accepted.height;
+        let mut own = self.accepted(&space).ok_or(Violation::OutOfTurn)?;
+        if behind(own) && self.spaces.contains_key(&space) {
+            let want = Want {
+                space,
+                select: Selection::Nothing,
+                cold: true,
+            };
+            if self.read_one(want).await? == Seen::Closed {
+                return Err(Unavailable::Closed.into());
+            }
+            own = self.accepted(&space).ok_or(Violation::OutOfTurn)?;
+        }
+        let fork = Violation::Fork {
+            space,
+            trusted: own,
+            offered: theirs.accepted,
+        };
+        if behind(own) {
+            return Ok(Comparison::Behind);
+        }
+        if own.height == theirs.accepted.height {
+            defend!(Defence::Contact, own.head == theirs.accepted.head, fork);
+            return Ok(Comparison::Same);
+        }
+        let contained = self.contains(theirs, own).await?;
+        defend!(Defence::Contact, contained, fork);
+        Ok(Comparison::Ahead)
+    }
+
+    /// Whether the history of this device's head contains the other's, as the server proves.
+    async fn contains(&mut self, theirs: &ContactSpace, own: Checkpoint) -> Result<bool, Error> {
+        let space = self.spaces.get(&theirs.space).ok_or(Unavailable::Closed)?;
+        let request = ViewRequest {
+            locator: space.locator,
+            at: AtHeight::Exactly(own.height),
+            trusted: Some(theirs.accepted),
+            warm: None,
+            roster_from: crate::id::RosterNumber(u64::MAX),
+            select: Selection::Nothing,
+        };
+        let views = match self
+            .ask(RequestBody::Read {
+                views: Vec::from([request]),
+            })
+            .await?
+        {
+            Reply::Views(views) => views,
+            other => return Err(super::transport::unexpected(&other)),
+        };
+        let Some(View::Shown { head, history, .. }) = views.into_iter().next() else {
+            return Err(Unavailable::Withheld.into());
+        };
+        if crate::tree::head_hash(&head) != own.head {
+            return Err(Violation::Misbound.into());
+        }
+        let size = theirs.accepted.height.next().0;
+        let started: Result<Mountain<HistoryNode>, _> =
+            Mountain::from_parts(size, theirs.peaks.clone());
+        let Ok(mut extended) = started else {
+            return Ok(false);
+        };
+        let grown = extended.extend_to(head.head.height.0, &history);
+        Ok(grown.is_ok() && extended.root() == head.head.history)
+    }
+}

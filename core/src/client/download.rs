@@ -1,0 +1,259 @@
+//! Reads a file, a segment at a time.
+
+use super::locate::Found;
+use super::transport::unexpected;
+use super::{Freshness, Session};
+use crate::chunk::{SEGMENT_SEALED_MAX, open_segment};
+use crate::defence::{Defence, defend};
+use crate::env::{Clock, Entropy};
+use crate::error::{Error, Unavailable, Violation};
+use crate::id::SpaceId;
+use crate::limits::SEGMENTS_MAX;
+use crate::remote::{Remote, Vault};
+use crate::seal::open_keyring;
+use crate::secret::{ContentKey, KeyBytes};
+use crate::tree::{Mountain, segment_leaf};
+use crate::wire::{FileEntry, Range, Reply, RequestBody, SegmentNode, SegmentRecord};
+use alloc::vec::Vec;
+
+/// Segment records that one request asks for.
+const RECORDS_PER_REQUEST: u32 = 8192;
+
+/// A download in progress. What it hands out is authentic in its place; it is complete only once
+/// [`next`](Self::next) returned `None`.
+#[derive(Debug)]
+pub struct Downloading<'a, R, V, E, C> {
+    session: &'a mut Session<R, V, E, C>,
+    found: Found,
+    keys: Vec<ContentKey>,
+    records: Vec<SegmentRecord>,
+    position: usize,
+    released: u64,
+    freshness: Freshness,
+    written_ms: u64,
+}
+
+impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
+    /// Begins to read a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage::NoSuchFile`](crate::Usage::NoSuchFile) if the directory, complete under an accepted
+    /// head, has no such name.
+    pub async fn download(&mut self, name: &[u8]) -> Result<Downloading<'_, R, V, E, C>, Error> {
+        let before = self.state.clone();
+        let (found, _) = self.file(name, &[]).await?;
+        let monotone = before
+            .spaces
+            .iter()
+            .any(|known| known.space == found.space && known.accepted.is_some());
+        let freshness = Freshness {
+            monotone,
+            bound: None,
+            witnesses: Vec::new(),
+        };
+        let records = self.records_of(&found).await?;
+        let keys = self.content_keys(&found).await?;
+        let warm = self.open_space(&found.space)?.warm.as_ref();
+        let written_ms = warm.map_or(0, |warm| warm.head.written_ms);
+        Ok(Downloading {
+            session: self,
+            found,
+            keys,
+            records,
+            position: 0,
+            released: 0,
+            freshness,
+            written_ms,
+        })
+    }
+
+    /// Reads a whole file into memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`download`](Self::download) and [`Downloading::next`].
+    pub async fn download_all(&mut self, name: &[u8]) -> Result<(Vec<u8>, Freshness), Error> {
+        let mut downloading = self.download(name).await?;
+        let mut content = Vec::new();
+        while let Some(part) = downloading.next().await? {
+            content.extend_from_slice(&part);
+        }
+        Ok((content, downloading.freshness().clone()))
+    }
+
+    /// All segment records of a file, as the peaks in its leaf vouch for them.
+    pub(super) async fn records_of(&mut self, found: &Found) -> Result<Vec<SegmentRecord>, Error> {
+        let FileEntry {
+            segments, peaks, ..
+        } = &found.file;
+        if *segments > SEGMENTS_MAX {
+            return Err(Violation::Malformed.into());
+        }
+        let wanted = usize::try_from(*segments).map_err(|_| Violation::Malformed)?;
+        let mut records: Vec<SegmentRecord> = Vec::new();
+        while records.len() < wanted {
+            let from = u32::try_from(records.len()).map_err(|_| Violation::Malformed)?;
+            let body = RequestBody::Segments {
+                leaf: found.leaf,
+                from,
+                count: RECORDS_PER_REQUEST,
+            };
+            let page = match self.ask(body).await? {
+                Reply::Segments(page) => page,
+                reply => return Err(self.not_there(&reply, found.space, found).await),
+            };
+            let most = usize::try_from(RECORDS_PER_REQUEST).unwrap_or(usize::MAX);
+            defend!(
+                Defence::ReplyCounts,
+                page.len() <= most,
+                Violation::TooLarge
+            );
+            if page.is_empty() {
+                break;
+            }
+            records.extend(page);
+        }
+        let mut mountain: Mountain<SegmentNode> = Mountain::new();
+        for record in &records {
+            mountain
+                .push(segment_leaf(record))
+                .map_err(|_| Violation::Malformed)?;
+        }
+        let short = records.len() < wanted;
+        defend!(Defence::SegmentTree, !short, Violation::Truncated);
+        let bound = records.len() == wanted && mountain.peaks() == peaks.as_slice();
+        defend!(Defence::SegmentTree, bound, Violation::Misbound);
+        Ok(records)
+    }
+
+    /// The content keys of a file, oldest first, the newest last.
+    pub(super) async fn content_keys(&mut self, found: &Found) -> Result<Vec<ContentKey>, Error> {
+        let newest = ContentKey::copy_from(found.file.content_key.expose());
+        let mut keys = Vec::new();
+        if let Some(region) = &found.file.keyring {
+            let sealed = match self.fetch_object(region).await {
+                Err(Error::Unavailable(Unavailable::Withheld)) => {
+                    return Err(self.denied(found.space, found.tag, found.leaf).await);
+                }
+                other => other?,
+            };
+            let older: Vec<KeyBytes> = open_keyring(&newest, region, sealed)?;
+            keys.extend(older.iter().map(|key| ContentKey::copy_from(key.expose())));
+        }
+        if keys.len() != usize::from(found.file.key_index) {
+            return Err(Violation::Malformed.into());
+        }
+        keys.push(newest);
+        Ok(keys)
+    }
+
+    async fn not_there(&mut self, reply: &Reply, space: SpaceId, found: &Found) -> Error {
+        match unexpected(reply) {
+            Error::Unavailable(Unavailable::Withheld) => {
+                self.denied(space, found.tag, found.leaf).await
+            }
+            error => error,
+        }
+    }
+
+    /// Bytes of packs; exactly as many as asked for, and nothing said about what they are.
+    pub(super) async fn fetch(&mut self, ranges: Vec<Range>) -> Result<Vec<u8>, Error> {
+        let total = ranges.iter().try_fold(0_usize, |sum, range| {
+            sum.checked_add(usize::try_from(range.length).ok()?)
+        });
+        let total = total.ok_or(Violation::Malformed)?;
+        match self.ask(RequestBody::Fetch { ranges }).await? {
+            Reply::Content(bytes) if bytes.0.len() == total => Ok(bytes.0),
+            Reply::Content(bytes) if bytes.0.len() < total => Err(Violation::Truncated.into()),
+            Reply::Content(_) => Err(Violation::OutOfTurn.into()),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+impl<R: Remote, V: Vault, E: Entropy, C: Clock> Downloading<'_, R, V, E, C> {
+    /// What is known of how current this is.
+    #[must_use]
+    pub fn freshness(&self) -> &Freshness {
+        &self.freshness
+    }
+
+    /// Bytes of the whole content.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.found.file.size
+    }
+
+    /// When the space's newest head was written, by its author's clock.
+    #[must_use]
+    pub fn written_ms(&self) -> u64 {
+        self.written_ms
+    }
+
+    /// The next part of the content, or `None` once it is complete.
+    ///
+    /// # Errors
+    ///
+    /// A [`Violation`] if what comes is not what the accepted head promises. What was handed out
+    /// before stays authentic; it is not the whole.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        let batch = self.batch();
+        if batch.is_empty() {
+            let complete = self.released == self.found.file.size;
+            defend!(Defence::SizeBound, complete, Violation::Truncated);
+            return Ok(None);
+        }
+        let ranges = batch
+            .iter()
+            .map(|record| Range {
+                pack: record.pack,
+                offset: record.offset,
+                length: record.length,
+            })
+            .collect();
+        let mut sealed = match self.session.fetch(ranges).await {
+            Err(Error::Unavailable(Unavailable::Withheld)) => {
+                let Found {
+                    space, tag, leaf, ..
+                } = self.found;
+                return Err(self.session.denied(space, tag, leaf).await);
+            }
+            other => other?,
+        };
+        let mut content = Vec::new();
+        let mut rest = sealed.as_mut_slice();
+        for record in &batch {
+            let length = usize::try_from(record.length).map_err(|_| Violation::Malformed)?;
+            let (segment, later) = rest
+                .split_at_mut_checked(length)
+                .ok_or(Violation::Truncated)?;
+            let key = self
+                .keys
+                .get(usize::from(record.key_index))
+                .ok_or(Violation::Malformed)?;
+            open_segment(key, record, segment, &mut content)?;
+            rest = later;
+        }
+        self.position = self.position.saturating_add(batch.len());
+        self.released = u64::try_from(content.len())
+            .map_or(u64::MAX, |size| self.released.saturating_add(size));
+        let within = self.released <= self.found.file.size;
+        defend!(Defence::SizeBound, within, Violation::Misbound);
+        Ok(Some(content))
+    }
+
+    /// As many of the next segments as fit into one reply of one pack's size.
+    fn batch(&self) -> Vec<SegmentRecord> {
+        let mut size = 0_usize;
+        let rest = self.records.get(self.position..).unwrap_or_default();
+        rest.iter()
+            .enumerate()
+            .take_while(|(index, record)| {
+                size = size.saturating_add(usize::try_from(record.length).unwrap_or(usize::MAX));
+                *index == 0 || size <= SEGMENT_SEALED_MAX
+            })
+            .map(|(_, record)| record.clone())
+            .collect()
+    }
+}

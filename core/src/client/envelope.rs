@@ -1,0 +1,206 @@
+//! Makes and opens envelopes: one epoch's key of a space for one recipient.
+
+use super::Session;
+use super::transport::unexpected;
+use crate::defence::{Defence, defend};
+use crate::env::{Clock, Entropy};
+use crate::error::{Error, Unavailable, Violation};
+use crate::id::{EnvelopeId, Epoch, Fingerprint, SpaceId, UserId};
+use crate::labels::Label;
+use crate::remote::{Remote, Vault};
+use crate::seal::{fresh_id, open_note, seal_note};
+use crate::secret::EpochKey;
+use crate::verify::{Contact, signable};
+use crate::wire::{Blob, Envelope, Frame, LinkEntry, Reply, RequestBody, SignedEnvelope};
+use alloc::vec::Vec;
+
+/// The only role: reads and writes.
+const WRITER: u8 = 1;
+
+/// What an envelope holds, once everything about it was checked.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) id: EnvelopeId,
+    pub(super) space: SpaceId,
+    pub(super) epoch: Epoch,
+    pub(super) key: EpochKey,
+    pub(super) name: Vec<u8>,
+}
+
+/// The label of the wrapped key: everything else that the envelope says.
+fn wrap_label(envelope: &Envelope) -> Vec<u8> {
+    let bare = Envelope {
+        wrapped: Blob::default(),
+        note: Blob::default(),
+        ..envelope.clone()
+    };
+    bare.encode()
+}
+
+impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
+    /// An envelope from this account.
+    pub(super) fn seal_envelope(
+        &mut self,
+        space: SpaceId,
+        epoch: Epoch,
+        key: &EpochKey,
+        recipient: &Contact,
+        name: &[u8],
+    ) -> Result<SignedEnvelope, Error> {
+        let entropy = &mut self.ports.entropy;
+        let id = EnvelopeId(fresh_id(entropy));
+        let mut envelope = Envelope {
+            id,
+            space,
+            epoch,
+            role: WRITER,
+            sender: self.account.user,
+            sender_key: self.account.fingerprint,
+            recipient: recipient.user,
+            recipient_key: recipient.fingerprint,
+            wrapped: Blob::default(),
+            note: Blob(seal_note(key, &id.0, name)),
+        };
+        let label = wrap_label(&envelope);
+        let wrapped = recipient.encryption.encrypt(entropy, &label, key.expose());
+        envelope.wrapped = Blob(wrapped.map_err(|_| Violation::WeakParameters)?);
+        let realm = &self.config.realm;
+        let message = signable(
+            Label::SignEnvelope,
+            realm,
+            &self.account.user,
+            &envelope.encode(),
+        );
+        let signature = self.account.signing.sign(entropy, &message);
+        let signature = Blob(signature.map_err(|_| Violation::Inauthentic)?);
+        Ok(SignedEnvelope {
+            envelope,
+            signature,
+        })
+    }
+
+    /// Opens an envelope from `sender`. The private key is used only once the sender's signature
+    /// is verified, and every failure of it is one failure.
+    pub(super) fn open_envelope(
+        &mut self,
+        sender: &Contact,
+        signed: &SignedEnvelope,
+    ) -> Result<Opened, Error> {
+        let envelope = &signed.envelope;
+        let named = envelope.sender == sender.user && envelope.sender_key == sender.fingerprint;
+        defend!(
+            Defence::EnvelopeSender,
+            named,
+            Violation::UntrustedKey {
+                user: envelope.sender
+            }
+        );
+        let realm = self.config.realm;
+        let body = envelope.encode();
+        let valid = sender
+            .verify(&realm, Label::SignEnvelope, &body, &signed.signature.0)
+            .is_ok();
+        defend!(Defence::EnvelopeSignature, valid, Violation::Inauthentic);
+        let mine = envelope.recipient == self.account.user
+            && envelope.recipient_key == self.account.fingerprint
+            && envelope.role == WRITER;
+        defend!(Defence::EnvelopeRecipient, mine, Violation::Misbound);
+        let label = wrap_label(envelope);
+        let entropy = &mut self.ports.entropy;
+        let unwrapped = self
+            .account
+            .decryption
+            .decrypt(entropy, &label, &envelope.wrapped.0);
+        let unwrapped = unwrapped.map_err(|_| Violation::Inauthentic)?;
+        let bytes: &[u8; 32] = unwrapped
+            .as_slice()
+            .try_into()
+            .map_err(|_| Violation::Inauthentic)?;
+        let key = EpochKey::copy_from(bytes);
+        let name = open_note(&key, &envelope.id.0, &envelope.note.0)?;
+        let Envelope {
+            id, space, epoch, ..
+        } = *envelope;
+        Ok(Opened {
+            id,
+            space,
+            epoch,
+            key,
+            name,
+        })
+    }
+
+    /// The envelopes for this account, of one space or of all.
+    pub(super) async fn inbox(
+        &mut self,
+        space: Option<SpaceId>,
+    ) -> Result<Vec<SignedEnvelope>, Error> {
+        let max = usize::try_from(self.config.limits.envelopes_max).unwrap_or(usize::MAX);
+        let mut envelopes: Vec<SignedEnvelope> = Vec::new();
+        loop {
+            let after = envelopes.last().map(|signed| signed.envelope.id);
+            let page = match self.ask(RequestBody::Inbox { space, after }).await? {
+                Reply::Inbox(page) => page,
+                other => return Err(unexpected(&other)),
+            };
+            if page.is_empty() {
+                return Ok(envelopes);
+            }
+            envelopes.extend(page);
+            defend!(
+                Defence::ReplyCounts,
+                envelopes.len() <= max,
+                Violation::TooLarge
+            );
+        }
+    }
+
+    /// Finds the key of a space that moved on: its owner sent it to everybody who stays.
+    pub(super) async fn newer_key(&mut self, link: &LinkEntry) -> Result<(), Error> {
+        let epoch = self.open_space(&link.space)?.epoch;
+        let mut newer: Vec<SignedEnvelope> = self.inbox(Some(link.space)).await?;
+        newer.retain(|signed| signed.envelope.space == link.space && signed.envelope.epoch > epoch);
+        newer.sort_by_key(|signed| signed.envelope.epoch);
+        let Some(signed) = newer.pop() else {
+            return Err(Unavailable::Closed.into());
+        };
+        let owner = self.with_key(link.owner, link.owner_key).await?;
+        let opened = self.open_envelope(&owner, &signed)?;
+        if let Some(space) = self.spaces.get_mut(&link.space) {
+            space.rekeyed(opened.epoch, opened.key);
+        }
+        Ok(())
+    }
+
+    /// The keys of a user that have this fingerprint, from what was seen or from the server.
+    pub(super) async fn with_key(
+        &mut self,
+        user: UserId,
+        key: Fingerprint,
+    ) -> Result<Contact, Error> {
+        if user == self.account.user && key == self.account.fingerprint {
+            return super::account::own_contact(&self.config, &self.account);
+        }
+        if let Some(contact) = self
+            .contacts
+            .get(&key)
+            .filter(|contact| contact.user == user)
+        {
+            return Ok(contact.clone());
+        }
+        let contact = self.look_up(user).await?;
+        let (trusted, offered) = (key, contact.fingerprint);
+        let same = trusted == offered;
+        defend!(
+            Defence::KeyPin,
+            same,
+            Violation::KeyChanged {
+                user,
+                trusted,
+                offered
+            }
+        );
+        self.contacts.insert(contact.fingerprint, contact.clone());
+        Ok(contact)
+    }
+}

@@ -1,0 +1,168 @@
+//! Receives a share under a name of one's own.
+
+use super::Session;
+use super::commit::{Draft, Landed, NewLeaf};
+use super::contact::{ContactStanding, Met};
+use super::envelope::Opened;
+use super::space::{SlotKind, Space};
+use super::sync::Want;
+use super::upload::{Packer, shown};
+use crate::defence::{Defence, defend};
+use crate::env::{Clock, Entropy};
+use crate::error::{Error, Unavailable, Usage, Violation};
+use crate::id::{EnvelopeId, Fingerprint, Tag, UserId};
+use crate::remote::{Remote, Vault};
+use crate::seal::seal_leaf;
+use crate::secret::EpochKey;
+use crate::wire::{Entry, SignedEnvelope};
+use alloc::vec::Vec;
+
+/// Which invitation of a sender is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick<'a> {
+    /// The newest one for the file that the sender calls by this name.
+    Name(&'a [u8]),
+    /// This one.
+    Pointer(EnvelopeId),
+}
+
+impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
+    /// Receives a share. The sender's key is pinned; how far it can be trusted is returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage::NameTaken`], [`Usage::AlreadyReceived`]; [`Unavailable::NoInvitation`] if the
+    /// server delivers none; [`Unavailable::Closed`] if it was revoked meanwhile.
+    pub async fn receive(
+        &mut self,
+        sender: &[u8],
+        pick: Pick<'_>,
+        name: &[u8],
+    ) -> Result<ContactStanding, Error> {
+        let tag = self.name_tag(name)?;
+        let met = self.meet(sender).await?;
+        let opened = self.invitation(&met, pick).await?;
+        let marker = self
+            .open_space(&self.private)?
+            .tag(SlotKind::Received, &opened.id.0);
+        self.check_free(tag, marker, met.pin_tag).await?;
+        let owner = self.enter(&met, &opened).await?;
+        let mut tries = 0;
+        loop {
+            let draft = self.received(&met, &opened, owner, (tag, marker), name)?;
+            if self.commit(self.private, draft).await? == Landed::Yes {
+                break;
+            }
+            self.try_again(&mut tries)?;
+            self.check_free(tag, marker, met.pin_tag).await?;
+        }
+        self.links.insert(tag, opened.space);
+        self.remember_pin(&met.contact).await?;
+        Ok(met.standing)
+    }
+
+    /// The newest invitation that fits. One that is forged does not hide a genuine one, and is
+    /// reported if there is no other.
+    async fn invitation(&mut self, met: &Met, pick: Pick<'_>) -> Result<Opened, Error> {
+        let mut fault = None;
+        let inbox: Vec<SignedEnvelope> = self.inbox(None).await?;
+        for signed in inbox.iter().rev() {
+            let envelope = &signed.envelope;
+            let meant = match pick {
+                Pick::Name(_) => envelope.sender == met.contact.user,
+                Pick::Pointer(pointer) => envelope.id == pointer,
+            };
+            if !meant {
+                continue;
+            }
+            match (self.open_envelope(&met.contact, signed), pick) {
+                (Ok(opened), Pick::Name(name)) if opened.name != name => {}
+                (Ok(opened), _) => return Ok(opened),
+                (Err(error), _) => fault = fault.or(Some(error)),
+            }
+        }
+        Err(fault.unwrap_or_else(|| Unavailable::NoInvitation.into()))
+    }
+
+    /// The name is free, and the invitation was not received before.
+    async fn check_free(&mut self, tag: Tag, marker: Tag, pin: Tag) -> Result<(), Error> {
+        let want = Want::tags(self.private, Vec::from([tag, marker, pin]));
+        shown(self.read_one(want).await?)?;
+        let private = self.open_space(&self.private)?;
+        let again = private.leaf(&marker).is_some();
+        defend!(Defence::EnvelopeReplay, !again, Usage::AlreadyReceived);
+        match private.leaf(&tag) {
+            Some(_) => Err(Usage::NameTaken.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the space behind an invitation: its head must commit to the key, and its roster name
+    /// both sender and recipient.
+    async fn enter(&mut self, met: &Met, opened: &Opened) -> Result<(UserId, Fingerprint), Error> {
+        if self
+            .spaces
+            .get(&opened.space)
+            .is_none_or(|space| space.epoch < opened.epoch)
+        {
+            let key = EpochKey::copy_from(opened.key.expose());
+            self.spaces
+                .insert(opened.space, Space::new(opened.space, opened.epoch, key));
+        }
+        let tag = self.open_space(&opened.space)?.only_tag();
+        shown(
+            self.read_one(Want::tags(opened.space, Vec::from([tag])))
+                .await?,
+        )?;
+        let space = self.open_space(&opened.space)?;
+        let roster = space.roster.as_ref().ok_or(Violation::OutOfTurn)?;
+        let own = (self.account.user, self.account.fingerprint);
+        let sender = (met.contact.user, met.contact.fingerprint);
+        let member = |(user, key): (UserId, Fingerprint)| {
+            roster
+                .members
+                .get(&user)
+                .is_some_and(|member| member.fingerprint == key)
+        };
+        let vouched = member(own) && roster.ever.contains(&sender);
+        defend!(Defence::EnvelopeMember, vouched, Violation::Misbound);
+        let owner_key = roster
+            .members
+            .get(&roster.owner)
+            .map(|member| member.fingerprint);
+        Ok((roster.owner, owner_key.ok_or(Violation::Misbound)?))
+    }
+
+    fn received(
+        &mut self,
+        met: &Met,
+        opened: &Opened,
+        owner: (UserId, Fingerprint),
+        slots: (Tag, Tag),
+        name: &[u8],
+    ) -> Result<Draft, Error> {
+        let mut draft = Draft::default();
+        let mut packer = Packer::new(&mut self.ports.entropy);
+        let epoch = (opened.epoch, &opened.key);
+        let link = self.link(&mut packer, opened.space, owner, epoch, name)?;
+        let private = self.spaces.get(&self.private).ok_or(Violation::OutOfTurn)?;
+        let entropy = &mut self.ports.entropy;
+        let stored = seal_leaf(entropy, &private.key, &Entry::Received(opened.id), 0);
+        draft.leaves.insert(slots.0, Some(link));
+        draft.leaves.insert(
+            slots.1,
+            Some(NewLeaf {
+                stored,
+                keep: 0,
+                add: Vec::new(),
+            }),
+        );
+        if private.leaf(&met.pin_tag).is_none() {
+            draft
+                .leaves
+                .insert(met.pin_tag, Some(self.pin_leaf(met, false)?));
+        }
+        draft.pack = packer.finish();
+        Ok(draft)
+    }
+}

@@ -1,0 +1,207 @@
+//! Shares a file: gives it a space of its own, or the space a member more. No content moves.
+
+use super::Session;
+use super::account::genesis;
+use super::commit::{Draft, Landed, NewLeaf, RosterDraft};
+use super::contact::{ContactStanding, Met};
+use super::locate::Found;
+use super::space::Space;
+use super::upload::Packer;
+use crate::env::{Clock, Entropy};
+use crate::error::{Error, Usage, Violation};
+use crate::id::{EnvelopeId, Epoch, SpaceId};
+use crate::remote::{Remote, Vault};
+use crate::seal::seal_leaf;
+use crate::secret::{EpochKey, KeyBytes};
+use crate::verify::{Roster, sign_change, space_id};
+use crate::wire::{
+    Entry, FileEntry, LinkEntry, NameRef, RosterAction, RosterChange, SignedRosterChange,
+};
+use alloc::vec::Vec;
+
+/// An invitation that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invitation {
+    /// Its name; handed over by other means, it says which invitation is meant.
+    pub pointer: EnvelopeId,
+    /// How far the recipient's keys can be trusted. On first contact, the server may read along.
+    pub standing: ContactStanding,
+}
+
+impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
+    /// Shares a file with another user, who may read, write and share it.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage::NoSuchFile`], [`Usage::Oneself`], [`Usage::AlreadyShared`];
+    /// [`Unavailable::UnknownUser`](crate::Unavailable::UnknownUser) if the server knows no such
+    /// user; [`Violation::KeyChanged`] if the user's key is not the pinned one.
+    pub async fn share(&mut self, name: &[u8], with: &[u8]) -> Result<Invitation, Error> {
+        self.file(name, &[]).await?;
+        let met = self.meet(with).await?;
+        let mut tries = 0;
+        loop {
+            let (found, link) = self.file(name, &[met.pin_tag]).await?;
+            let pointer = match link {
+                None => self.share_first(name, found, &met).await?,
+                Some(link) => self.share_more(name, link.space, &met).await?,
+            };
+            if let Some(pointer) = pointer {
+                self.pin(&met, false).await?;
+                return Ok(Invitation {
+                    pointer,
+                    standing: met.standing,
+                });
+            }
+            self.try_again(&mut tries)?;
+        }
+    }
+
+    /// Adds a member to a space that exists.
+    async fn share_more(
+        &mut self,
+        name: &[u8],
+        space: SpaceId,
+        met: &Met,
+    ) -> Result<Option<EnvelopeId>, Error> {
+        let open = self.open_space(&space)?;
+        let roster = open.roster.clone().ok_or(Violation::OutOfTurn)?;
+        if roster.members.contains_key(&met.contact.user) {
+            return Err(Usage::AlreadyShared.into());
+        }
+        let (epoch, key) = (open.epoch, EpochKey::copy_from(open.key.expose()));
+        let added = self.add_member(space, &roster, met)?;
+        let envelope = self.seal_envelope(space, epoch, &key, &met.contact, name)?;
+        let pointer = envelope.envelope.id;
+        let draft = Draft {
+            roster: Some(RosterDraft {
+                roster: roster.after(&added),
+                changes: Vec::from([added]),
+            }),
+            envelopes: Vec::from([envelope]),
+            ..Draft::default()
+        };
+        Ok(match self.commit(space, draft).await? {
+            Landed::Yes => Some(pointer),
+            Landed::Raced => None,
+        })
+    }
+
+    fn add_member(
+        &mut self,
+        space: SpaceId,
+        roster: &Roster,
+        met: &Met,
+    ) -> Result<SignedRosterChange, Error> {
+        let action = RosterAction::Add {
+            user: met.contact.user,
+            fingerprint: met.contact.fingerprint,
+        };
+        let change = roster.change(space, self.account.user, action);
+        self.signed_change(change)
+    }
+
+    /// A roster change by this account.
+    pub(super) fn signed_change(
+        &mut self,
+        change: RosterChange,
+    ) -> Result<SignedRosterChange, Error> {
+        let entropy = &mut self.ports.entropy;
+        sign_change(&self.config.realm, &self.account.signing, entropy, change)
+            .map_err(|_| Violation::Inauthentic.into())
+    }
+
+    /// Moves a private file into a space of its own, with one member more, and links it. Packs stay
+    /// where they are: keys and hashes move.
+    async fn share_first(
+        &mut self,
+        name: &[u8],
+        found: Found,
+        met: &Met,
+    ) -> Result<Option<EnvelopeId>, Error> {
+        let records = self.records_of(&found).await?;
+        let mut salt = [0; 32];
+        self.ports.entropy.fill(&mut salt);
+        let own = self.account.fingerprint;
+        let id = space_id(&self.config.realm, &self.account.user, &own, &salt);
+        let key = EpochKey::random(&mut self.ports.entropy);
+        let copy = EpochKey::copy_from(key.expose());
+        let entropy = &mut self.ports.entropy;
+        let founder = genesis(entropy, &self.config, &self.account, id, salt)?;
+        let roster = Roster::founded(&founder, own);
+        let added = self.add_member(id, &roster, met)?;
+        let roster = roster.after(&added);
+        let envelope = self.seal_envelope(id, Epoch(1), &key, &met.contact, name)?;
+        let pointer = envelope.envelope.id;
+        self.spaces.insert(id, Space::new(id, Epoch(1), key));
+        let file = FileEntry {
+            name: NameRef::Inline(Vec::new()),
+            ..found.file
+        };
+        let leaf = self.sealed_file(&id, file, 0, records)?;
+        let mut draft = Draft {
+            roster: Some(RosterDraft {
+                changes: Vec::from([founder, added]),
+                roster,
+            }),
+            envelopes: Vec::from([envelope]),
+            ..Draft::default()
+        };
+        draft
+            .leaves
+            .insert(self.open_space(&id)?.only_tag(), Some(leaf));
+        if self.commit(id, draft).await? == Landed::Raced {
+            return Ok(None);
+        }
+        let mut draft = Draft::default();
+        let mut packer = Packer::new(&mut self.ports.entropy);
+        let link = self.link(
+            &mut packer,
+            id,
+            (self.account.user, own),
+            (Epoch(1), &copy),
+            name,
+        )?;
+        draft.leaves.insert(found.tag, Some(link));
+        draft.pack = packer.finish();
+        Ok(match self.commit(self.private, draft).await? {
+            Landed::Yes => {
+                self.links.insert(found.tag, id);
+                Some(pointer)
+            }
+            // The new space is nobody's but ours; the next try makes another.
+            Landed::Raced => None,
+        })
+    }
+
+    /// A leaf of the private space that links to a shared one.
+    pub(super) fn link(
+        &mut self,
+        packer: &mut Packer,
+        space: SpaceId,
+        owner: (crate::id::UserId, crate::id::Fingerprint),
+        epoch: (Epoch, &EpochKey),
+        name: &[u8],
+    ) -> Result<NewLeaf, Error> {
+        let private = self.spaces.get(&self.private).ok_or(Violation::OutOfTurn)?;
+        let mut name_key = [0; 32];
+        self.ports.entropy.fill(&mut name_key);
+        let name_key = KeyBytes::new(&name_key);
+        let link = LinkEntry {
+            space,
+            owner: owner.0,
+            owner_key: owner.1,
+            epoch: epoch.0,
+            epoch_key: KeyBytes::new(epoch.1.expose()),
+            name: packer.name(&name_key, name),
+            name_key,
+        };
+        let entropy = &mut self.ports.entropy;
+        let stored = seal_leaf(entropy, &private.key, &Entry::Link(link), 0);
+        Ok(NewLeaf {
+            stored,
+            keep: 0,
+            add: Vec::new(),
+        })
+    }
+}

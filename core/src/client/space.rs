@@ -1,0 +1,106 @@
+//! A space that is open in a session: its key, its roster and what was shown last.
+
+use crate::defence::{Defence, construct};
+use crate::id::{Epoch, HeadHash, LeafHash, Locator, SpaceId, Tag};
+use crate::secret::{EpochKey, NameKey};
+use crate::tree::{Lookup, directory};
+use crate::verify::Roster;
+use crate::wire::{Head, PartialTrie, Selection};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// What a slot of a directory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SlotKind {
+    /// A name: a file or a link.
+    Name = 0,
+    /// A pinned contact.
+    Pin = 1,
+    /// An invitation that was received.
+    Received = 2,
+}
+
+/// The newest head that was accepted, and what was shown under it.
+#[derive(Debug)]
+pub(super) struct Warm {
+    pub(super) hash: HeadHash,
+    pub(super) head: Head,
+    pub(super) trie: PartialTrie,
+    pub(super) leaves: BTreeMap<LeafHash, Vec<u8>>,
+}
+
+/// An open space.
+#[derive(Debug)]
+pub(super) struct Space {
+    pub(super) id: SpaceId,
+    pub(super) epoch: Epoch,
+    pub(super) key: EpochKey,
+    pub(super) names: NameKey,
+    pub(super) locator: Locator,
+    pub(super) roster: Option<Roster>,
+    pub(super) warm: Option<Warm>,
+}
+
+impl Space {
+    /// A space whose key is known and of which nothing was read yet.
+    pub(super) fn new(id: SpaceId, epoch: Epoch, key: EpochKey) -> Self {
+        let names = key.name_key();
+        let locator = Locator(key.locator(&id.0));
+        Self {
+            id,
+            epoch,
+            key,
+            names,
+            locator,
+            roster: None,
+            warm: None,
+        }
+    }
+
+    /// The same space under a newer key.
+    pub(super) fn rekeyed(&mut self, epoch: Epoch, key: EpochKey) {
+        self.names = key.name_key();
+        self.locator = Locator(key.locator(&self.id.0));
+        self.epoch = epoch;
+        self.key = key;
+        self.warm = None;
+    }
+
+    /// The slot of a name.
+    pub(super) fn tag(&self, kind: SlotKind, name: &[u8]) -> Tag {
+        construct!(
+            Defence::NameHiding,
+            Tag(self.names.tag(kind as u8, name)),
+            plain_tag(kind as u8, name)
+        )
+    }
+
+    /// The slot of the one file of a shared space.
+    pub(super) fn only_tag(&self) -> Tag {
+        self.tag(SlotKind::Name, b"")
+    }
+
+    /// The stored leaf in a slot, if the newest shown head has one there.
+    pub(super) fn leaf(&self, tag: &Tag) -> Option<(LeafHash, &[u8])> {
+        let warm = self.warm.as_ref()?;
+        match directory::lookup(&warm.trie, tag) {
+            Lookup::Found(hash) => warm.leaves.get(&hash).map(|leaf| (hash, leaf.as_slice())),
+            _ => None,
+        }
+    }
+
+    /// The head for which everything that is asked for is at hand.
+    pub(super) fn warm_for(&self, select: &Selection) -> Option<HeadHash> {
+        let warm = self.warm.as_ref()?;
+        let at_hand = |tag: &Tag| match directory::lookup(&warm.trie, tag) {
+            Lookup::Absent => true,
+            Lookup::Found(hash) => warm.leaves.contains_key(&hash),
+            Lookup::Opaque => false,
+        };
+        match select {
+            Selection::Nothing => Some(warm.hash),
+            Selection::Tags(tags) if tags.iter().all(at_hand) => Some(warm.hash),
+            Selection::Tags(_) | Selection::Page { .. } => None,
+        }
+    }
+}

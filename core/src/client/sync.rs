@@ -1,0 +1,446 @@
+//! Reads spaces: asks, judges every view, and only then remembers.
+
+use super::Session;
+use super::space::{Space, Warm};
+use super::state::{mountain, put_space};
+use super::transport::unexpected;
+use crate::defence::{Defence, defend};
+use crate::env::{Clock, Entropy};
+use crate::error::{Error, Violation};
+use crate::id::{Fingerprint, Height, LeafHash, RosterNumber, SpaceId, UserId};
+use crate::remote::{Remote, Vault};
+use crate::tree::{Lookup, directory, leaf_hash};
+use crate::verify::{
+    Accepted, Contact, Known, Offer, Roster, apply_changes, check_head, check_record, fingerprint,
+};
+use crate::wire::{
+    AtHeight, Blob, HistoryNode, PartialTrie, Reply, RequestBody, Selection, SignedHead,
+    SignedRecord, SignedRosterChange, SpaceState, View, ViewRequest,
+};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// What one read wants of one space.
+#[derive(Clone, Debug)]
+pub(super) struct Want {
+    pub(super) space: SpaceId,
+    pub(super) select: Selection,
+    /// Ask anew even if everything is at hand: something did not fit.
+    pub(super) cold: bool,
+}
+
+impl Want {
+    /// The given slots of a space.
+    pub(super) fn tags(space: SpaceId, mut tags: Vec<crate::id::Tag>) -> Self {
+        tags.sort_unstable();
+        tags.dedup();
+        Self {
+            space,
+            select: Selection::Tags(tags),
+            cold: false,
+        }
+    }
+}
+
+/// How a space was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Its newest head, and what was asked for, is in [`Space::warm`](super::space::Space).
+    Shown,
+    /// It moved on to a key that this session does not have.
+    Closed,
+}
+
+/// A view that was shown, as it came.
+struct Shown {
+    head: SignedHead,
+    records: Vec<SignedRecord>,
+    history: Vec<HistoryNode>,
+    roster: Vec<SignedRosterChange>,
+    directory: PartialTrie,
+    leaves: Vec<Blob>,
+}
+
+/// A view that was judged, to be remembered together with the others of its reply.
+struct Judged {
+    space: SpaceId,
+    state: SpaceState,
+    roster: Roster,
+    warm: Warm,
+    contacts: Vec<Contact>,
+}
+
+impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
+    /// Reads spaces, all at one moment. What is remembered changes only if every view is good.
+    pub(super) async fn read(&mut self, wants: &[Want]) -> Result<Vec<Seen>, Error> {
+        let mut walked = 0;
+        loop {
+            let requests = wants
+                .iter()
+                .map(|want| self.request(want))
+                .collect::<Result<_, _>>()?;
+            let views = self.views(requests, wants.len()).await?;
+            if let Some((space, to)) = self.further_than_one_step(wants, &views) {
+                walked += 1;
+                defend!(
+                    Defence::SkipBound,
+                    walked <= self.config.limits.walk_max,
+                    Violation::FastForward {
+                        trusted: self.trusted_height(&space),
+                        offered: to
+                    }
+                );
+                self.step(space).await?;
+                continue;
+            }
+            match self.judge_all(wants, views) {
+                Ok((seen, judged)) => {
+                    self.accept(judged).await?;
+                    return Ok(seen);
+                }
+                Err((Some(space), Error::Violation(Violation::BadProof))) => {
+                    return Err(self.diagnose(space).await);
+                }
+                Err((_, error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads one space.
+    pub(super) async fn read_one(&mut self, want: Want) -> Result<Seen, Error> {
+        let seen = self.read(core::slice::from_ref(&want)).await?;
+        seen.first()
+            .copied()
+            .ok_or_else(|| Violation::OutOfTurn.into())
+    }
+
+    async fn views(
+        &mut self,
+        requests: Vec<ViewRequest>,
+        count: usize,
+    ) -> Result<Vec<View>, Error> {
+        match self.ask(RequestBody::Read { views: requests }).await? {
+            Reply::Views(views) if views.len() == count => Ok(views),
+            Reply::Views(_) => Err(Violation::OutOfTurn.into()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn space(&self, id: &SpaceId) -> Result<&Space, Error> {
+        self.spaces
+            .get(id)
+            .ok_or_else(|| Violation::OutOfTurn.into())
+    }
+
+    fn trusted_height(&self, space: &SpaceId) -> Height {
+        self.accepted(space)
+            .map_or(Height(0), |accepted| accepted.height)
+    }
+
+    fn request(&self, want: &Want) -> Result<ViewRequest, Error> {
+        let space = self.space(&want.space)?;
+        Ok(ViewRequest {
+            locator: space.locator,
+            at: AtHeight::Newest,
+            trusted: self.accepted(&want.space),
+            warm: if want.cold {
+                None
+            } else {
+                space.warm_for(&want.select)
+            },
+            roster_from: next_change(space.roster.as_ref()),
+            select: want.select.clone(),
+        })
+    }
+
+    /// A shown head that is further ahead than one proof may skip.
+    fn further_than_one_step(&self, wants: &[Want], views: &[View]) -> Option<(SpaceId, Height)> {
+        let limits = &self.config.limits;
+        wants.iter().zip(views).find_map(|(want, view)| {
+            let View::Shown { head, .. } = view else {
+                return None;
+            };
+            let offered = head.head.height;
+            let trusted = self.accepted(&want.space)?.height;
+            let far = offered.0 > trusted.0.saturating_add(limits.skip_max);
+            (far && offered.0 <= limits.counter_max).then_some((want.space, offered))
+        })
+    }
+
+    /// Walks as far as one proof goes.
+    async fn step(&mut self, space: SpaceId) -> Result<(), Error> {
+        let height = Height(
+            self.trusted_height(&space)
+                .0
+                .saturating_add(self.config.limits.skip_max),
+        );
+        let want = Want {
+            space,
+            select: Selection::Nothing,
+            cold: true,
+        };
+        let mut request = self.request(&want)?;
+        request.at = AtHeight::Exactly(height);
+        let views = self.views(Vec::from([request]), 1).await?;
+        if !matches!(views.first(), Some(View::Shown { head, .. }) if head.head.height == height) {
+            return Err(Violation::OutOfTurn.into());
+        }
+        let (_, judged) = self
+            .judge_all(core::slice::from_ref(&want), views)
+            .map_err(|(_, error)| error)?;
+        self.accept(judged).await
+    }
+
+    fn judge_all(
+        &self,
+        wants: &[Want],
+        views: Vec<View>,
+    ) -> Result<(Vec<Seen>, Vec<Judged>), (Option<SpaceId>, Error)> {
+        let mut seen = Vec::new();
+        let mut judged = Vec::new();
+        for (want, view) in wants.iter().zip(views) {
+            let here = |error| (Some(want.space), error);
+            match view {
+                View::Absent => return Err(here(self.absent(want))),
+                View::Closed => seen.push(Seen::Closed),
+                View::Same => {
+                    let space = self.space(&want.space).map_err(here)?;
+                    if want.cold || space.warm_for(&want.select).is_none() {
+                        return Err(here(Violation::OutOfTurn.into()));
+                    }
+                    seen.push(Seen::Shown);
+                }
+                View::Shown {
+                    head,
+                    records,
+                    history,
+                    roster,
+                    directory,
+                    leaves,
+                    padding: _,
+                } => {
+                    let shown = Shown {
+                        head,
+                        records,
+                        history,
+                        roster,
+                        directory,
+                        leaves,
+                    };
+                    judged.push(self.judge(want, shown).map_err(here)?);
+                    seen.push(Seen::Shown);
+                }
+            }
+        }
+        Ok((seen, judged))
+    }
+
+    /// A space that this session knows of exists: an accepted head, the key bag or an envelope
+    /// promises it.
+    fn absent(&self, want: &Want) -> Error {
+        match want.space == self.private || self.accepted(&want.space).is_some() {
+            true => Violation::Missing.into(),
+            false => crate::error::Unavailable::Withheld.into(),
+        }
+    }
+
+    fn judge(&self, want: &Want, shown: Shown) -> Result<Judged, Error> {
+        self.check_counts(&shown)?;
+        let space = self.space(&want.space)?;
+        let state = self.remembered(&want.space);
+        let known_mountain = mountain(&state)?;
+        let mut pool = Pool {
+            session: self,
+            records: &shown.records,
+            fresh: Vec::new(),
+        };
+        let roster = apply_changes(
+            &self.config.realm,
+            &want.space,
+            space.roster.as_ref(),
+            &shown.roster,
+            &mut |user, key| pool.contact(user, key),
+        )?
+        .ok_or(Violation::Misbound)?;
+        let author = pool.contact(&shown.head.head.author, &shown.head.head.author_key)?;
+        let contacts = pool.fresh;
+        let known = Known {
+            realm: &self.config.realm,
+            limits: &self.config.limits,
+            space: want.space,
+            epoch: space.epoch,
+            key: &space.key,
+            accepted: state.accepted,
+            roster_min: state.roster,
+            mountain: &known_mountain,
+        };
+        let offer = Offer {
+            signed: &shown.head,
+            history: &shown.history,
+            roster: &roster,
+            author: Some(&author),
+        };
+        let accepted = check_head(&known, &offer)?;
+        let leaves = check_directory(&want.select, &shown)?;
+        let warm = Warm {
+            hash: accepted.checkpoint.head,
+            head: shown.head.head,
+            trie: shown.directory,
+            leaves,
+        };
+        let state = advanced(state, &accepted, &warm.head);
+        Ok(Judged {
+            space: want.space,
+            state,
+            roster,
+            warm,
+            contacts,
+        })
+    }
+
+    fn check_counts(&self, shown: &Shown) -> Result<(), Error> {
+        let limits = &self.config.limits;
+        let within = |count: usize, max: u64| u64::try_from(count).is_ok_and(|count| count <= max);
+        let bounded = within(shown.roster.len(), limits.roster_changes_max)
+            && within(
+                shown.records.len(),
+                limits.roster_changes_max.saturating_add(1),
+            )
+            && within(shown.leaves.len(), limits.entries_max)
+            && within(shown.history.len(), 128);
+        defend!(Defence::ReplyCounts, bounded, Violation::TooLarge);
+        Ok(())
+    }
+
+    /// Remembers what was judged, durably before anything else.
+    async fn accept(&mut self, judged: Vec<Judged>) -> Result<(), Error> {
+        let mut state = self.state.clone();
+        for one in &judged {
+            put_space(&mut state, one.state.clone());
+        }
+        self.remember(state).await?;
+        for one in judged {
+            for contact in one.contacts {
+                self.contacts.insert(contact.fingerprint, contact);
+            }
+            if let Some(space) = self.spaces.get_mut(&one.space) {
+                space.roster = Some(one.roster);
+                space.warm = Some(one.warm);
+            }
+        }
+        Ok(())
+    }
+
+    /// The history of an offered head does not contain the trusted head. If the server shows
+    /// another head in the trusted one's place, the two are a fork; otherwise the proof is bad.
+    async fn diagnose(&mut self, space: SpaceId) -> Error {
+        match self.head_in_place(space).await {
+            Err(fork @ Error::Violation(Violation::Fork { .. })) => fork,
+            _ => Violation::BadProof.into(),
+        }
+    }
+
+    async fn head_in_place(&mut self, space: SpaceId) -> Result<(), Error> {
+        let trusted = self.accepted(&space).ok_or(Violation::BadProof)?;
+        let want = Want {
+            space,
+            select: Selection::Nothing,
+            cold: true,
+        };
+        let mut request = self.request(&want)?;
+        request.at = AtHeight::Exactly(trusted.height);
+        let views = self.views(Vec::from([request]), 1).await?;
+        self.judge_all(&[want], views)
+            .map(|_| ())
+            .map_err(|(_, error)| error)
+    }
+}
+
+/// The first roster change that is not known.
+fn next_change(roster: Option<&Roster>) -> RosterNumber {
+    roster.map_or(RosterNumber(0), |roster| roster.number.next())
+}
+
+/// What is remembered once a head is accepted. A pending head is settled by any head at its height
+/// or above: either it is that head, or it lost.
+fn advanced(before: SpaceState, accepted: &Accepted, head: &crate::wire::Head) -> SpaceState {
+    let settled =
+        |pending: &crate::wire::Pending| pending.checkpoint.height <= accepted.checkpoint.height;
+    SpaceState {
+        space: before.space,
+        accepted: Some(accepted.checkpoint),
+        roster: head.roster,
+        roster_hash: head.roster_hash,
+        epoch: head.epoch,
+        peaks: accepted.mountain.peaks().to_vec(),
+        pending: before.pending.filter(|pending| !settled(pending)),
+    }
+}
+
+/// Checks the directory against the head, and the leaves against the directory.
+fn check_directory(
+    select: &Selection,
+    shown: &Shown,
+) -> Result<BTreeMap<LeafHash, Vec<u8>>, Error> {
+    let head = &shown.head.head;
+    let bound = directory::root_of(&shown.directory) == head.directory;
+    defend!(Defence::DirectoryRoot, bound, Violation::Misbound);
+    let wanted: Vec<LeafHash> = match select {
+        Selection::Nothing => Vec::new(),
+        Selection::Tags(tags) => {
+            let mut found = Vec::new();
+            for tag in tags {
+                match directory::lookup(&shown.directory, tag) {
+                    Lookup::Absent => {}
+                    Lookup::Found(hash) => found.push(hash),
+                    Lookup::Opaque => {
+                        defend!(Defence::DirectoryComplete, false, Violation::OutOfTurn);
+                    }
+                }
+            }
+            found
+        }
+        Selection::Page { from, .. } => directory::slots(&shown.directory)
+            .filter(|slot| slot.tag >= *from)
+            .map(|slot| slot.leaf)
+            .collect(),
+    };
+    if wanted.len() != shown.leaves.len() {
+        return Err(Violation::Missing.into());
+    }
+    let mut leaves = BTreeMap::new();
+    for (hash, leaf) in wanted.into_iter().zip(&shown.leaves) {
+        defend!(
+            Defence::LeafHash,
+            leaf_hash(&leaf.0) == hash,
+            Violation::Misbound
+        );
+        leaves.insert(hash, leaf.0.clone());
+    }
+    Ok(leaves)
+}
+
+/// Records that were shown, and those whose checks passed already.
+struct Pool<'a, R, V, E, C> {
+    session: &'a Session<R, V, E, C>,
+    records: &'a [SignedRecord],
+    fresh: Vec<Contact>,
+}
+
+impl<R: Remote, V: Vault, E: Entropy, C: Clock> Pool<'_, R, V, E, C> {
+    fn contact(&mut self, user: &UserId, key: &Fingerprint) -> Result<Contact, Error> {
+        let fits = |contact: &&Contact| contact.user == *user && contact.fingerprint == *key;
+        let known = self.session.contacts.get(key).filter(fits);
+        if let Some(contact) = known.or_else(|| self.fresh.iter().find(fits)) {
+            return Ok(contact.clone());
+        }
+        let shown = self
+            .records
+            .iter()
+            .find(|signed| fingerprint(&signed.record) == *key);
+        let signed = shown.ok_or(Violation::UntrustedKey { user: *user })?;
+        let contact = check_record(&self.session.config.realm, user, signed)?;
+        self.fresh.push(contact.clone());
+        Ok(contact)
+    }
+}

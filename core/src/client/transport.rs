@@ -1,0 +1,55 @@
+//! One request and its reply.
+
+use super::Session;
+use crate::defence::{Defence, construct, defend};
+use crate::env::{Clock, Entropy};
+use crate::error::{Error, Unavailable, Violation};
+use crate::id::Token;
+use crate::limits::Limits;
+use crate::remote::{Lost, Remote, Vault};
+use crate::wire::{Frame, Refusal, Reply, Request, RequestBody};
+
+/// Sends a request and decodes the reply. What comes back is well formed and nothing more.
+pub(super) async fn ask<R: Remote>(
+    remote: &mut R,
+    limits: &Limits,
+    token: Token,
+    body: RequestBody,
+) -> Result<Reply, Error> {
+    let reply_max = construct!(Defence::ReplySize, limits.reply_size_max, boundless());
+    let request = Request { token, body }.encode();
+    let bytes = remote.call(request, reply_max).await.map_err(lost)?;
+    let fits = u64::try_from(bytes.len()).is_ok_and(|size| size <= reply_max);
+    defend!(Defence::ReplySize, fits, Violation::TooLarge);
+    Ok(Reply::decode(&bytes)?)
+}
+
+fn lost(lost: Lost) -> Error {
+    match lost {
+        Lost::CutOff => Unavailable::CutOff.into(),
+        Lost::Timeout => Unavailable::Timeout.into(),
+        Lost::TooLarge => Violation::TooLarge.into(),
+    }
+}
+
+/// What a reply means that is none of those that the request can have.
+pub(super) fn unexpected(reply: &Reply) -> Error {
+    match reply {
+        Reply::Refused(Refusal::NotFound) => Unavailable::Withheld.into(),
+        Reply::Refused(_) => Unavailable::Refused.into(),
+        _ => Violation::OutOfTurn.into(),
+    }
+}
+
+impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
+    /// Sends a request of this session.
+    pub(super) async fn ask(&mut self, body: RequestBody) -> Result<Reply, Error> {
+        ask(
+            &mut self.ports.remote,
+            &self.config.limits,
+            self.token,
+            body,
+        )
+        .await
+    }
+}

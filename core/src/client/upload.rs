@@ -1,0 +1,378 @@
+//! Writes whole files: one after another as they come, or many under one head.
+
+use super::Session;
+use super::commit::{Draft, Landed, NewLeaf};
+use super::locate::Located;
+use super::sync::{Seen, Want};
+use super::transport::unexpected;
+use crate::chunk::{SEGMENT_CONTENT_MAX, SEGMENT_SEALED_MAX, seal_segment};
+use crate::defence::{Defence, construct};
+use crate::env::{Clock, Entropy};
+use crate::error::{Error, Unavailable, Usage, Violation};
+use crate::id::{FileId, PackId, SpaceId, Tag};
+use crate::limits::SEGMENTS_MAX;
+use crate::primitive::Zeroizing;
+use crate::remote::{Remote, Vault};
+use crate::seal::{fresh_id, seal_leaf, seal_name};
+use crate::secret::{ContentKey, KeyBytes};
+use crate::tree::{Mountain, segment_leaf};
+use crate::wire::{
+    Blob, Entry, FileEntry, NAME_INLINE_MAX, NameRef, Pack, Reply, RequestBody, SegmentNode,
+    SegmentRecord,
+};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// Files of one batch: their leaves fit into one reply.
+const BATCH_MAX: usize = 4096;
+
+/// An upload in progress. Nothing of it is visible before [`finish`](Self::finish) returned.
+#[derive(Debug)]
+pub struct Uploading<'a, R, V, E, C> {
+    session: &'a mut Session<R, V, E, C>,
+    name: Vec<u8>,
+    key: ContentKey,
+    /// Content that is not sealed yet: at most one segment.
+    plain: Zeroizing<Vec<u8>>,
+    stored: Vec<SegmentRecord>,
+    size: u64,
+}
+
+/// A pack that is being filled.
+#[derive(Debug)]
+pub(super) struct Packer {
+    id: PackId,
+    bytes: Vec<u8>,
+}
+
+impl Packer {
+    pub(super) fn new(entropy: &mut dyn Entropy) -> Self {
+        Self {
+            id: PackId(fresh_id(entropy)),
+            bytes: Vec::new(),
+        }
+    }
+
+    pub(super) fn segment(
+        &mut self,
+        key: &ContentKey,
+        key_index: u16,
+        content: &[u8],
+    ) -> SegmentRecord {
+        seal_segment(key, key_index, self.id, &mut self.bytes, content)
+    }
+
+    /// A name as it goes into a leaf; a long one goes into the pack.
+    pub(super) fn name(&mut self, key: &KeyBytes, name: &[u8]) -> NameRef {
+        if name.len() <= NAME_INLINE_MAX {
+            return NameRef::Inline(name.to_vec());
+        }
+        let offset = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        let (region, sealed) = seal_name(key, self.id, offset, name);
+        self.bytes.extend_from_slice(&sealed);
+        NameRef::Object(region)
+    }
+
+    fn fits(&self, content: usize) -> bool {
+        self.bytes.len().saturating_add(content) <= SEGMENT_SEALED_MAX / 2
+    }
+
+    /// The pack, unless nothing is in it.
+    pub(super) fn finish(self) -> Option<Pack> {
+        let Self { id, bytes } = self;
+        (!bytes.is_empty()).then_some(Pack {
+            id,
+            bytes: Blob(bytes),
+        })
+    }
+}
+
+/// A fresh content key, used by nothing else.
+pub(super) fn fresh_content_key(entropy: &mut dyn Entropy) -> ContentKey {
+    construct!(
+        Defence::ContentKeyFresh,
+        ContentKey::random(entropy),
+        same_content_key(entropy)
+    )
+}
+
+/// The entry of a file that begins with `records`.
+fn entry(
+    before: Option<&FileEntry>,
+    entropy: &mut dyn Entropy,
+    key: &ContentKey,
+    size: u64,
+    records: &[SegmentRecord],
+    name: NameRef,
+) -> Result<FileEntry, Error> {
+    let mut mountain: Mountain<SegmentNode> = Mountain::new();
+    for record in records {
+        mountain
+            .push(segment_leaf(record))
+            .map_err(|_| Usage::Full)?;
+    }
+    if mountain.size() > SEGMENTS_MAX {
+        return Err(Usage::Full.into());
+    }
+    Ok(FileEntry {
+        file: before.map_or_else(|| FileId(fresh_id(entropy)), |before| before.file),
+        version: before.map_or(1, |before| before.version.saturating_add(1)),
+        size,
+        content_key: KeyBytes::new(key.expose()),
+        key_index: 0,
+        keyring: None,
+        segments: mountain.size(),
+        peaks: mountain.into_peaks(),
+        name,
+    })
+}
+
+impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
+    /// Begins to write a file; it replaces what has the name.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage::TooLong`] for the name.
+    pub fn upload(&mut self, name: &[u8]) -> Result<Uploading<'_, R, V, E, C>, Error> {
+        self.name_tag(name)?;
+        let key = fresh_content_key(&mut self.ports.entropy);
+        Ok(Uploading {
+            session: self,
+            name: name.to_vec(),
+            key,
+            plain: Zeroizing::new(Vec::new()),
+            stored: Vec::new(),
+            size: 0,
+        })
+    }
+
+    /// Writes a whole file from memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`upload`](Self::upload), [`Uploading::write`] and [`Uploading::finish`].
+    pub async fn upload_all(&mut self, name: &[u8], content: &[u8]) -> Result<(), Error> {
+        let mut uploading = self.upload(name)?;
+        uploading.write(content).await?;
+        uploading.finish().await
+    }
+
+    /// Writes many files, thousands of them under one head.
+    ///
+    /// # Errors
+    ///
+    /// As for one file. What an earlier head of the batch published stays.
+    pub async fn upload_many(&mut self, files: &[(&[u8], &[u8])]) -> Result<(), Error> {
+        let mut last: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
+        last.extend(files.iter().copied());
+        let small: Vec<(&[u8], &[u8])> = last
+            .iter()
+            .map(|(name, content)| (*name, *content))
+            .filter(|(_, content)| content.len() <= SEGMENT_CONTENT_MAX / 4)
+            .collect();
+        for (name, content) in last {
+            if content.len() > SEGMENT_CONTENT_MAX / 4 {
+                self.upload_all(name, content).await?;
+            }
+        }
+        for batch in small.chunks(BATCH_MAX) {
+            let linked = self.upload_batch(batch).await?;
+            for (name, content) in linked {
+                self.upload_all(name, content).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the files of a batch that live in the private space; returns the others.
+    async fn upload_batch<'f>(
+        &mut self,
+        files: &[(&'f [u8], &'f [u8])],
+    ) -> Result<Vec<(&'f [u8], &'f [u8])>, Error> {
+        let mut tries = 0;
+        let private = self.private;
+        loop {
+            let tags = files
+                .iter()
+                .map(|(name, _)| self.name_tag(name))
+                .collect::<Result<_, _>>()?;
+            self.read_one(Want::tags(private, tags)).await?;
+            let mut draft = Draft::default();
+            let mut linked = Vec::new();
+            let mut packer = Packer::new(&mut self.ports.entropy);
+            for &(name, content) in files {
+                let tag = self.name_tag(name)?;
+                let before = match self.entry(&private, &tag)? {
+                    Some((_, Entry::File(file))) => Some(file),
+                    None => None,
+                    Some(_) => {
+                        linked.push((name, content));
+                        continue;
+                    }
+                };
+                if !packer.fits(content.len()) {
+                    let next = Packer::new(&mut self.ports.entropy);
+                    self.store(core::mem::replace(&mut packer, next)).await?;
+                }
+                let key = fresh_content_key(&mut self.ports.entropy);
+                let record = packer.segment(&key, 0, content);
+                let name = packer.name(&KeyBytes::new(key.expose()), name);
+                let size = u64::try_from(content.len()).map_err(|_| Usage::TooLong)?;
+                let entropy = &mut self.ports.entropy;
+                let file = entry(
+                    before.as_ref(),
+                    entropy,
+                    &key,
+                    size,
+                    &[record.clone()],
+                    name,
+                )?;
+                let leaf = self.sealed_file(&private, file, 0, Vec::from([record]))?;
+                draft.leaves.insert(tag, Some(leaf));
+            }
+            draft.pack = packer.finish();
+            if draft.leaves.is_empty() || self.commit(private, draft).await? == Landed::Yes {
+                return Ok(linked);
+            }
+            self.try_again(&mut tries)?;
+        }
+    }
+
+    /// Seals the leaf of a file.
+    pub(super) fn sealed_file(
+        &mut self,
+        space: &SpaceId,
+        file: FileEntry,
+        keep: u32,
+        add: Vec<SegmentRecord>,
+    ) -> Result<NewLeaf, Error> {
+        let segments = u32::try_from(file.segments).map_err(|_| Usage::Full)?;
+        let space = self.spaces.get(space).ok_or(Violation::OutOfTurn)?;
+        let entropy = &mut self.ports.entropy;
+        let stored = seal_leaf(entropy, &space.key, &Entry::File(file), segments);
+        Ok(NewLeaf { stored, keep, add })
+    }
+
+    /// Sends a pack ahead of the commit that needs it.
+    pub(super) async fn store(&mut self, packer: Packer) -> Result<(), Error> {
+        let Some(pack) = packer.finish() else {
+            return Ok(());
+        };
+        match self.ask(RequestBody::Store { pack }).await? {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Where an upload of this name goes: the space, the slot, and the file that is there.
+    async fn destination(
+        &mut self,
+        name: &[u8],
+    ) -> Result<(SpaceId, Tag, Option<FileEntry>), Error> {
+        let tag = self.name_tag(name)?;
+        Ok(match self.locate(name, &[]).await? {
+            Located::Nothing => (self.private, tag, None),
+            Located::File(found, _) => (found.space, found.tag, Some(found.file)),
+            // The owner deleted the file: the name is free again, for a file of one's own.
+            Located::Gone => (self.private, tag, None),
+        })
+    }
+}
+
+impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
+    /// Adds content. Holds at most one segment of it in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] if a full segment could not be sent.
+    pub async fn write(&mut self, content: &[u8]) -> Result<(), Error> {
+        let mut rest = content;
+        while !rest.is_empty() {
+            if self.plain.len() == SEGMENT_CONTENT_MAX {
+                self.flush().await?;
+            }
+            let room = SEGMENT_CONTENT_MAX.saturating_sub(self.plain.len());
+            let (now, later) = rest.split_at(rest.len().min(room));
+            self.plain.extend_from_slice(now);
+            rest = later;
+        }
+        let size = u64::try_from(content.len()).map_err(|_| Usage::TooLong)?;
+        self.size = self.size.saturating_add(size);
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Error> {
+        if u64::try_from(self.stored.len()).is_ok_and(|count| count >= SEGMENTS_MAX - 1) {
+            return Err(Usage::Full.into());
+        }
+        let mut packer = Packer::new(&mut self.session.ports.entropy);
+        self.stored.push(packer.segment(&self.key, 0, &self.plain));
+        self.session.store(packer).await?;
+        self.plain.clear();
+        Ok(())
+    }
+
+    /// Publishes the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Contended`] if other devices were first again and again, or if a member was
+    /// revoked while packs were under way: what was sent before is then not used, and the upload
+    /// starts again from its beginning.
+    pub async fn finish(mut self) -> Result<(), Error> {
+        let mut tries = 0;
+        let mut epoch = None;
+        loop {
+            let (space, tag, before) = self.session.destination(&self.name).await?;
+            let now = (space, self.session.open_space(&space)?.epoch);
+            let moved = epoch.is_some_and(|before| before != now);
+            if moved && !self.stored.is_empty() {
+                return Err(Unavailable::Contended.into());
+            }
+            if epoch.is_some() && self.stored.is_empty() {
+                self.key = fresh_content_key(&mut self.session.ports.entropy);
+            }
+            epoch = Some(now);
+            let draft = self.draft(space, tag, before.as_ref())?;
+            if self.session.commit(space, draft).await? == Landed::Yes {
+                return Ok(());
+            }
+            self.session.try_again(&mut tries)?;
+        }
+    }
+
+    fn draft(
+        &mut self,
+        space: SpaceId,
+        tag: Tag,
+        before: Option<&FileEntry>,
+    ) -> Result<Draft, Error> {
+        let session = &mut *self.session;
+        let mut packer = Packer::new(&mut session.ports.entropy);
+        let mut records = self.stored.clone();
+        if records.is_empty() || !self.plain.is_empty() {
+            records.push(packer.segment(&self.key, 0, &self.plain));
+        }
+        let name = match space == session.private {
+            true => packer.name(&KeyBytes::new(self.key.expose()), &self.name),
+            false => NameRef::Inline(Vec::new()),
+        };
+        let entropy = &mut session.ports.entropy;
+        let file = entry(before, entropy, &self.key, self.size, &records, name)?;
+        let leaf = session.sealed_file(&space, file, 0, records)?;
+        let mut draft = Draft {
+            pack: packer.finish(),
+            ..Draft::default()
+        };
+        draft.leaves.insert(tag, Some(leaf));
+        Ok(draft)
+    }
+}
+
+/// A view was shown, and nothing else will do.
+pub(super) fn shown(seen: Seen) -> Result<(), Error> {
+    match seen {
+        Seen::Shown => Ok(()),
+        Seen::Closed => Err(Unavailable::Closed.into()),
+    }
+}

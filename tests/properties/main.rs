@@ -1,0 +1,3 @@
+//! What an honest world owes its users, whatever they do.
+
+mod basics;
