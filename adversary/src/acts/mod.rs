@@ -4,6 +4,7 @@
 //! [`Audience`](crate::selector::Audience). It holds until the object is written again, another act
 //! follows, or [`heal`](crate::honest::store::Versions::heal).
 
+pub mod collude;
 mod fork;
 mod freeze;
 mod heal;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use turncoat_core::id::{HeadHash, Height, LeafHash, Tag, UserId};
+use turncoat_core::id::{HeadHash, Height, LeafHash, Locator, Tag, UserId};
 use turncoat_core::tree::{ZERO, head_hash, leaf_hash, roster_hash};
 use turncoat_core::wire::{Blob, Commit, ENTRY_SIZE, Frame, Head, Leaf, Refusal};
 
@@ -90,13 +90,18 @@ fn check_place(
             )?;
         }
     }
-    if let Some(locator) = &commit.moves_to
+    if let Some(locator) = elsewhere(commit)
         && SpaceRecord::load(storage, locator)?.is_some()
     {
         return Err(Refusal::Exists);
     }
     let range = history::range(storage, &head.space, head.height.0)?;
     ensure(head.history == range.root())
+}
+
+/// Where the space moves to. A client that takes its old key for a new one stays where it is.
+fn elsewhere(commit: &Commit) -> Option<&Locator> {
+    commit.moves_to.as_ref().filter(|to| **to != commit.locator)
 }
 
 /// The roster's changes are numbered without a gap and chained; the head names the last one.
@@ -217,7 +222,7 @@ fn put_head(
         head: *hash,
         closed: false,
     };
-    if let Some(locator) = &commit.moves_to {
+    if let Some(locator) = elsewhere(commit) {
         batch.put(space_key(locator), encoded(&record));
         record.closed = true;
     }

@@ -202,8 +202,11 @@ fn select(
             (opened, found)
         }
     };
-    let leaves = slots.iter().map(|leaf| required(storage, &leaf_key(leaf)));
-    let leaves = leaves.collect::<Result<_, _>>()?;
+    // A leaf that the store lacks is left out: what is there is shown, and the gap with it.
+    let mut leaves = Vec::new();
+    for leaf in &slots {
+        leaves.extend(storage.fetch(&leaf_key(leaf))?);
+    }
     Ok((directory, leaves))
 }
 
@@ -244,7 +247,8 @@ pub(super) fn delivered(storage: &impl Storage, user: &UserId) -> Result<Vec<Del
     }
 }
 
-/// The reply to a question for the inbox. An envelope that the store lacks is left out.
+/// The reply to a question for the inbox. An envelope that the store lacks is left out, and after
+/// one that was never delivered nothing follows.
 pub(super) fn inbox(
     storage: &impl Storage,
     user: &UserId,
@@ -254,7 +258,8 @@ pub(super) fn inbox(
     let mut lines = delivered(storage, user)?;
     if let Some(after) = after {
         let place = lines.iter().position(|line| line.envelope == after);
-        lines.drain(..=place.ok_or(Refusal::NotFound)?);
+        let end = place.map_or(lines.len(), |place| place + 1);
+        lines.drain(..end);
     }
     lines.retain(|line| space.is_none_or(|space| space == line.space));
     let mut envelopes = Vec::new();

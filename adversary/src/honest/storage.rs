@@ -166,7 +166,7 @@ impl Batch {
 
 /// A value as it is kept: as it stands inside messages, without a frame, so that it is passed on
 /// byte for byte and never understood on the way.
-pub(super) fn encoded(value: &impl Wire) -> Vec<u8> {
+pub(crate) fn encoded(value: &impl Wire) -> Vec<u8> {
     let mut writer = Writer::new();
     value.write(&mut writer);
     writer.finish()

@@ -291,6 +291,8 @@ fn envelopes_reach_their_recipient_alone() {
     assert_eq!(ids(&carol, None, None), [2, 3]);
     assert_eq!(ids(&carol, None, Some(2)), [3]);
     assert_eq!(ids(&carol, Some(other.head.space), None), [3]);
+    assert_eq!(ids(&carol, None, Some(3)), [0_u8; 0]);
+    assert_eq!(ids(&carol, None, Some(1)), [0_u8; 0]);
     assert_eq!(ids(&alice, None, None), [0_u8; 0]);
 }
 

@@ -264,3 +264,14 @@ fn a_space_that_moved_is_closed_where_it_was() {
     let next = space.next(&alice, Vec::new());
     assert_eq!(world.commit(&alice, &next), Reply::Done);
 }
+
+#[test]
+fn a_space_that_moves_to_where_it_is_stays_open() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    let moved = space.moving(&alice, vec![leaf(1, 0, 2)], space.locator);
+    assert_eq!(world.commit(&alice, &moved), Reply::Done);
+    space.accept(&moved);
+    let next = space.next(&alice, Vec::new());
+    assert_eq!(world.commit(&alice, &next), Reply::Done);
+}

@@ -1,0 +1,428 @@
+//! collude: keys that the server holds, a member's or its own, put to use on messages.
+//!
+//! Written from the formats of the manual, not with the client's own code: what is forged here is
+//! forged by somebody else.
+
+use chacha20::ChaCha20Rng;
+use chacha20::rand_core::{Rng, SeedableRng};
+use rsa::traits::{PrivateKeyParts, PublicKeyParts};
+use rsa::{BoxedUint, Oaep, PrivateKey, PublicKey};
+use sha2::{Digest, Sha256};
+use turncoat_core::hazmat::Label;
+use turncoat_core::hazmat::hash::Hasher;
+use turncoat_core::hazmat::{aead, mac};
+use turncoat_core::id::{Fingerprint, Realm, UserId};
+use turncoat_core::wire::{
+    Blob, Envelope, Frame, Key, PublicRecord, Reader, SignedEnvelope, SignedHead, SignedRecord,
+    SignedRosterChange, VERSION, Wire, Writer,
+};
+
+use crate::front::native::{self, Value};
+use crate::honest::storage::encoded;
+use crate::pool;
+
+/// How a signature is made. Only the first is one that clients may accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// PSS with SHA-256 and a salt of 32 bytes.
+    Pss,
+    /// PSS with SHA-256 and a salt of another length.
+    PssSalt(usize),
+    /// PKCS #1 version 1.5 with SHA-256.
+    Pkcs1,
+}
+
+impl Scheme {
+    /// Reads `pss`, `pss-salt-N` or `pkcs1`.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "pss" => Some(Self::Pss),
+            "pkcs1" => Some(Self::Pkcs1),
+            name => {
+                let size = name.strip_prefix("pss-salt-")?.parse().ok()?;
+                Some(Self::PssSalt(size))
+            }
+        }
+    }
+}
+
+/// A user's id.
+#[must_use]
+pub fn user_id(realm: &Realm, name: &str) -> UserId {
+    let hasher = Hasher::new(Label::UserId);
+    UserId(hasher.part(&realm.0).part(name.as_bytes()).finish())
+}
+
+/// Two key pairs that the server may use as it likes.
+#[derive(Debug)]
+pub struct Colluder {
+    realm: Realm,
+    user: UserId,
+    encryption: PrivateKey,
+    signing: PrivateKey,
+}
+
+impl Colluder {
+    /// The holder of these keys, who is called `name`.
+    ///
+    /// Returns nothing if they are no keys of two times 1024 bits.
+    #[must_use]
+    pub fn new(realm: Realm, name: &str, identity: &pool::Identity) -> Option<Self> {
+        Some(Self {
+            realm,
+            user: user_id(&realm, name),
+            encryption: private(&identity.encryption)?,
+            signing: private(&identity.signing)?,
+        })
+    }
+
+    /// The colluder's own public record, encoded.
+    #[must_use]
+    pub fn record(&self) -> Option<Vec<u8>> {
+        self.record_of(self.user)
+    }
+
+    /// A record of another user's name and these keys, encoded.
+    #[must_use]
+    pub fn record_for(&self, name: &str) -> Option<Vec<u8>> {
+        self.record_of(user_id(&self.realm, name))
+    }
+
+    fn record_of(&self, user: UserId) -> Option<Vec<u8>> {
+        let record = PublicRecord {
+            realm: self.realm,
+            user,
+            key_epoch: 1,
+            encryption: public(&self.encryption),
+            signing: public(&self.signing),
+        };
+        let mut signed = SignedRecord {
+            record,
+            signature: Blob::default(),
+        };
+        self.sign_record(&mut signed, Scheme::Pss)?;
+        Some(encoded(&signed))
+    }
+
+    /// The fingerprint that goes with [`record`](Self::record).
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        let record = self.record()?;
+        let signed = Reader::all(&record, SignedRecord::read).ok()?;
+        let hasher = Hasher::new(Label::Fingerprint);
+        Some(Fingerprint(hasher.part(&signed.record.encode()).finish()))
+    }
+
+    /// The message with these keys' signature on what stands at `path`: a head, a roster change, an
+    /// envelope or a record. Nothing else of it changes, whoever it says has signed it.
+    #[must_use]
+    pub fn sign(&self, message: &[u8], path: &str, scheme: Scheme) -> Option<Vec<u8>> {
+        let Value::Bytes(bytes) = native::get(message, path)? else {
+            return None;
+        };
+        let signed = self.signed(&bytes, scheme)?;
+        native::set(message, path, &Value::Bytes(signed))
+    }
+
+    /// What is signed says by itself what it is: no two of these formats share an encoding.
+    fn signed(&self, bytes: &[u8], scheme: Scheme) -> Option<Vec<u8>> {
+        if let Ok(mut head) = Reader::all(bytes, SignedHead::read) {
+            let body = head.head.encode();
+            head.signature = self.signature(Label::SignHead, &head.head.author, &body, scheme)?;
+            return Some(encoded(&head));
+        }
+        if let Ok(mut change) = Reader::all(bytes, SignedRosterChange::read) {
+            let body = change.change.encode();
+            let signer = change.change.signer;
+            change.signature = self.signature(Label::SignRoster, &signer, &body, scheme)?;
+            return Some(encoded(&change));
+        }
+        if let Ok(mut envelope) = Reader::all(bytes, SignedEnvelope::read) {
+            self.sign_envelope(&mut envelope, scheme)?;
+            return Some(encoded(&envelope));
+        }
+        let mut record = Reader::all(bytes, SignedRecord::read).ok()?;
+        self.sign_record(&mut record, scheme)?;
+        Some(encoded(&record))
+    }
+
+    fn sign_record(&self, signed: &mut SignedRecord, scheme: Scheme) -> Option<()> {
+        let body = signed.record.encode();
+        signed.signature = self.signature(Label::SignRecord, &signed.record.user, &body, scheme)?;
+        Some(())
+    }
+
+    fn sign_envelope(&self, signed: &mut SignedEnvelope, scheme: Scheme) -> Option<()> {
+        let body = signed.envelope.encode();
+        let sender = signed.envelope.sender;
+        signed.signature = self.signature(Label::SignEnvelope, &sender, &body, scheme)?;
+        Some(())
+    }
+
+    /// The message with a key of the server's in the envelope at `path`, wrapped for the keys of
+    /// `recipient`, an encoded record, under a note of that name, and signed with these keys.
+    #[must_use]
+    pub fn wrap(
+        &self,
+        message: &[u8],
+        path: &str,
+        recipient: &[u8],
+        name: &[u8],
+    ) -> Option<Vec<u8>> {
+        let Value::Bytes(bytes) = native::get(message, path)? else {
+            return None;
+        };
+        let mut signed = Reader::all(&bytes, SignedEnvelope::read).ok()?;
+        let recipient = Reader::all(recipient, SignedRecord::read).ok()?.record;
+        let mut rng = self.stream(&bytes);
+        let key: [u8; 32] = self.epoch_key(&signed.envelope);
+        let bare = Envelope {
+            wrapped: Blob::default(),
+            note: Blob::default(),
+            ..signed.envelope.clone()
+        };
+        let padding = Oaep::<Sha256>::new_with_label(bare.encode());
+        let wrapped = public_key(&recipient.encryption)?.encrypt(&mut rng, padding, &key);
+        signed.envelope.wrapped = Blob(wrapped.ok()?);
+        signed.envelope.note = Blob(sealed_note(&key, &bare, name));
+        self.sign_envelope(&mut signed, Scheme::Pss)?;
+        native::set(message, path, &Value::Bytes(encoded(&signed)))
+    }
+
+    /// The key that [`wrap`](Self::wrap) puts into an envelope of this space and epoch.
+    #[must_use]
+    pub fn epoch_key(&self, envelope: &Envelope) -> [u8; 32] {
+        let hash = Sha256::new_with_prefix(b"a key of the server's");
+        let hash = hash
+            .chain_update(self.user.0)
+            .chain_update(envelope.space.0);
+        hash.chain_update(envelope.epoch.0.to_be_bytes())
+            .finalize()
+            .into()
+    }
+
+    /// `magic || version || label || realm || signer || key epoch || body`, signed.
+    fn signature(
+        &self,
+        label: Label,
+        signer: &UserId,
+        body: &[u8],
+        scheme: Scheme,
+    ) -> Option<Blob> {
+        let mut writer = Writer::new();
+        writer.raw(b"TCsign");
+        writer.u8(VERSION);
+        writer.bytes(label.as_bytes());
+        self.realm.write(&mut writer);
+        signer.write(&mut writer);
+        writer.u32(1);
+        writer.bytes(body);
+        let message = writer.finish();
+        let hash = Sha256::digest(&message);
+        let mut rng = self.stream(&message);
+        let mut pss = |size| {
+            let padding = rsa::Pss::<Sha256>::new_blinded_with_salt(size);
+            self.signing.sign_with_rng(&mut rng, padding, &hash).ok()
+        };
+        let signature = match scheme {
+            Scheme::Pss => pss(32),
+            Scheme::PssSalt(size) => pss(size),
+            Scheme::Pkcs1 => pkcs1(&self.signing, &hash),
+        };
+        signature.map(Blob)
+    }
+
+    /// Randomness that a replay repeats: for each message its own.
+    fn stream(&self, message: &[u8]) -> ChaCha20Rng {
+        let hash = Sha256::new_with_prefix(b"colluder");
+        let hash = hash.chain_update(self.user.0).chain_update(message);
+        let mut rng = ChaCha20Rng::from_seed(hash.finalize().into());
+        rng.next_u32();
+        rng
+    }
+}
+
+/// The PKCS #1 version 1.5 signature of a SHA-256 hash, by the textbook: clients have no such thing,
+/// so the crate's is not compiled in.
+fn pkcs1(key: &PrivateKey, hash: &[u8]) -> Option<Vec<u8>> {
+    const PREFIX: [u8; 19] = [
+        0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01,
+        0x05, 0x00, 0x04, 0x20,
+    ];
+    let size = key.n_bytes().len();
+    let padding = size.checked_sub(3 + PREFIX.len() + hash.len())?;
+    let mut padded = vec![0, 1];
+    padded.resize(2 + padding, 0xff);
+    padded.push(0);
+    padded.extend_from_slice(&PREFIX);
+    padded.extend_from_slice(hash);
+    let base = integer(&padded)?;
+    let mut power = BoxedUint::one_with_precision(base.bits_precision());
+    for bit in (0..key.d().bits_precision()).rev() {
+        power = power.mul_mod(&power, key.n());
+        if key.d().bit_vartime(bit) {
+            power = power.mul_mod(&base, key.n());
+        }
+    }
+    Some(power.to_be_bytes().into_vec())
+}
+
+/// The note of an envelope: the name behind its length, padded to whole kibibytes, sealed under the
+/// note's key.
+fn sealed_note(key: &[u8; 32], envelope: &Envelope, name: &[u8]) -> Vec<u8> {
+    const NOTE: u8 = 6;
+    let mut writer = Writer::new();
+    writer.bytes(name);
+    let size = writer.size();
+    writer.zeros(size.next_multiple_of(1024) - size);
+    let mut note = writer.finish();
+    let mut context = vec![b'T', b'C', NOTE, VERSION];
+    context.extend_from_slice(envelope.id.as_bytes());
+    context.extend_from_slice(&0_u32.to_be_bytes());
+    let note_key = mac::mac(key, Label::NoteKey, &[envelope.id.as_bytes()]);
+    aead::seal_in_place(&note_key, &[0; 12], &context, &mut note);
+    note
+}
+
+fn private(key: &pool::Key) -> Option<PrivateKey> {
+    let exponent = BoxedUint::from(65_537_u32);
+    PrivateKey::from_p_q(integer(&key.p)?, integer(&key.q)?, exponent).ok()
+}
+
+fn public(key: &PrivateKey) -> Key {
+    Key {
+        exponent: 65_537,
+        modulus: key.n_bytes().into_vec(),
+    }
+}
+
+fn public_key(key: &Key) -> Option<PublicKey> {
+    PublicKey::new(integer(&key.modulus)?, BoxedUint::from(key.exponent)).ok()
+}
+
+fn integer(bytes: &[u8]) -> Option<BoxedUint> {
+    let bits = u32::try_from(bytes.len()).ok()?.checked_mul(8)?;
+    BoxedUint::from_be_slice(bytes, bits).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use turncoat_core::hazmat::rsa as core_rsa;
+    use turncoat_core::id::{EnvelopeId, Epoch, SpaceId};
+    use turncoat_core::wire::Reply;
+
+    const REALM: Realm = Realm([7; 32]);
+
+    fn colluder(name: &str, number: usize) -> Colluder {
+        Colluder::new(REALM, name, &pool::identities()[number]).unwrap()
+    }
+
+    fn record(bytes: &[u8]) -> SignedRecord {
+        Reader::all(bytes, SignedRecord::read).unwrap()
+    }
+
+    /// What the signature of a record is over, written once more by hand.
+    fn signed_bytes(record: &PublicRecord) -> Vec<u8> {
+        let mut bytes = b"TCsign\x01".to_vec();
+        let label = b"turncoat/1/sign-record:";
+        bytes.extend(u32::try_from(label.len()).unwrap().to_be_bytes());
+        bytes.extend(label);
+        bytes.extend(record.realm.0);
+        bytes.extend(record.user.0);
+        bytes.extend(1_u32.to_be_bytes());
+        let body = record.encode();
+        bytes.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
+        bytes.extend(body);
+        bytes
+    }
+
+    #[test]
+    fn a_record_of_another_name_is_signed_with_these_keys() {
+        let eve = colluder("eve", 0);
+        for bytes in [eve.record().unwrap(), eve.record_for("bob").unwrap()] {
+            let signed = record(&bytes);
+            let key = core_rsa::PublicKey::from_modulus(&signed.record.signing.modulus).unwrap();
+            let message = signed_bytes(&signed.record);
+            assert!(key.verify(&message, &signed.signature.0).is_ok());
+        }
+        assert_eq!(
+            record(&eve.record_for("bob").unwrap()).record.user,
+            user_id(&REALM, "bob")
+        );
+        assert_eq!(eve.record(), eve.record(), "a replay signs the same");
+    }
+
+    #[test]
+    fn only_one_scheme_is_the_clients() {
+        let eve = colluder("eve", 0);
+        let reply = Reply::Record(Some(record(&eve.record().unwrap()))).encode();
+        for (name, valid) in [("pss", true), ("pss-salt-0", false), ("pss-salt-20", false)]
+            .into_iter()
+            .chain([("pkcs1", false)])
+        {
+            let scheme = Scheme::parse(name).unwrap();
+            let forged = eve.sign(&reply, "record", scheme).unwrap();
+            let Ok(Reply::Record(Some(signed))) = Reply::decode(&forged) else {
+                panic!("no record");
+            };
+            let key = core_rsa::PublicKey::from_modulus(&signed.record.signing.modulus).unwrap();
+            let message = signed_bytes(&signed.record);
+            let verified = key.verify(&message, &signed.signature.0).is_ok();
+            assert_eq!(verified, valid, "{name}");
+            assert_eq!(signed.signature.0.len(), 256);
+            if scheme == Scheme::Pkcs1 {
+                // Raised to the public exponent, it is the padded hash again.
+                let signature = integer(&signed.signature.0).unwrap();
+                let key = public_key(&signed.record.signing).unwrap();
+                let mut power = signature.clone();
+                for _ in 0..16 {
+                    power = power.mul_mod(&power, key.n());
+                }
+                let opened = power.mul_mod(&signature, key.n()).to_be_bytes();
+                assert_eq!(opened[..3], [0, 1, 0xff]);
+                assert_eq!(opened[224..], Sha256::digest(&message)[..]);
+            }
+        }
+        assert_eq!(Scheme::parse("pss-salt-"), None);
+        assert_eq!(eve.sign(&reply, "head", Scheme::Pss), None);
+    }
+
+    #[test]
+    fn a_wrapped_key_opens_with_the_recipients_key() {
+        let (eve, bob) = (colluder("eve", 0), colluder("bob", 1));
+        let envelope = Envelope {
+            id: EnvelopeId([1; 16]),
+            space: SpaceId([2; 32]),
+            epoch: Epoch(3),
+            role: 1,
+            sender: user_id(&REALM, "alice"),
+            sender_key: Fingerprint([4; 32]),
+            recipient: bob.user,
+            recipient_key: bob.fingerprint().unwrap(),
+            wrapped: Blob(vec![5; 256]),
+            note: Blob(vec![6; 100]),
+        };
+        let bare = Envelope {
+            wrapped: Blob::default(),
+            note: Blob::default(),
+            ..envelope.clone()
+        };
+        let genuine = SignedEnvelope {
+            envelope,
+            signature: Blob(vec![7; 256]),
+        };
+        let inbox = Reply::Inbox(vec![genuine]).encode();
+        let recipient = bob.record().unwrap();
+        let forged = eve.wrap(&inbox, "inbox.last", &recipient, b"plan").unwrap();
+        let Ok(Reply::Inbox(envelopes)) = Reply::decode(&forged) else {
+            panic!("no inbox");
+        };
+        let opened = bob.encryption.decrypt(
+            Oaep::<Sha256>::new_with_label(bare.encode()),
+            &envelopes[0].envelope.wrapped.0,
+        );
+        assert_eq!(opened.unwrap(), eve.epoch_key(&bare));
+    }
+}
