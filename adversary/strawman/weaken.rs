@@ -5,9 +5,12 @@ extern crate std;
 
 use super::Defence;
 use crate::env::Entropy;
+use crate::error::{Error, Violation};
 use crate::id::Tag;
+use crate::primitive::rsa::{KeySize, PublicKey};
 use crate::primitive::{Opaque, aead, hash, kdf};
 use crate::secret::{ContentKey, EpochKey};
+use crate::wire::{ENTRY_SIZE, Entry, Key, Malformed};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -101,4 +104,28 @@ pub(crate) fn kept_epoch_key(_: &mut dyn Entropy, key: &EpochKey) -> EpochKey {
 /// Without an encoding of its own: the password as it was typed.
 pub(crate) fn raw_password(bytes: &[u8], salt: &[u8; 32], iterations: u32, out: &mut [u8]) {
     kdf::pbkdf2(bytes, salt, iterations, out);
+}
+
+/// Without a floor for others' keys: whatever arithmetic works on.
+pub(crate) fn any_key(stated: &Key) -> Result<PublicKey, Error> {
+    PublicKey::of_any_strength(KeySize::Bits2048, &stated.modulus, stated.exponent)
+        .map_err(|_| Violation::WeakParameters.into())
+}
+
+/// Without padding: a leaf as long as what it says.
+pub(crate) fn unfilled(entry: &Entry) -> Vec<u8> {
+    let mut bytes = entry.encode();
+    let used = bytes
+        .iter()
+        .rposition(|&byte| byte != 0)
+        .map_or(0, |last| last + 1);
+    bytes.truncate(used);
+    bytes
+}
+
+/// Reads such a leaf.
+pub(crate) fn decode_filled(opened: &[u8]) -> Result<Entry, Malformed> {
+    let mut filled = opened.to_vec();
+    filled.resize(filled.len().max(ENTRY_SIZE), 0);
+    Entry::decode(&filled)
 }

@@ -51,12 +51,14 @@ macro_rules! defences {
 }
 
 defences! {
-    /// The key bag opens only under parameters and a user equal to those that were asked for.
-    BagBinding = "bag-binding", "G2", None;
+    /// The key bag's parameters and user are those that were asked for.
+    BagBinding = "bag-binding", "G2", Some(Self::BagSeal);
     /// The commitment of the key bag is checked before its cipher is asked.
-    BagCommitment = "bag-commitment", "G10", Some(Self::BagBinding);
+    BagCommitment = "bag-commitment", "G10", Some(Self::BagSeal);
     /// Public halves are recomputed from the private keys and compared with the public record.
     BagPublicHalves = "bag-public-halves", "G8", None;
+    /// The key bag opens as a whole, under its key and for its place, before any key in it is used.
+    BagSeal = "bag-seal", "G10", None;
     /// No counter beyond the ceiling is ever accepted, not even by a fresh device.
     CounterCeiling = "counter-ceiling", "G12", None;
     /// A head's roster number and epoch are at least those of every head that it follows.
@@ -69,7 +71,7 @@ defences! {
     DirectoryRoot = "directory-root", "G2", None;
     /// A listing shows every slot, and as many leaves as the head counts.
     DirectoryComplete = "directory-complete", "G5", None;
-    /// The envelope's key is the one that the head commits to.
+    /// A head is of the space and the key that were asked for: it commits to both.
     EpochCommitment = "epoch-commitment", "G2", None;
     /// What another device accepted and pinned agrees with what this one did.
     Contact = "contact", "G4", None;
@@ -95,8 +97,6 @@ defences! {
     HeadRollback = "head-rollback", "G3", None;
     /// A head carries its author's signature.
     HeadSignature = "head-signature", "G1", None;
-    /// A head is of the space that was asked for.
-    HeadSpace = "head-space", "G2", None;
     /// Iterations above the ceiling are refused before they are spent.
     KdfCeiling = "kdf-ceiling", "G12", None;
     /// Iterations below the floor are refused before anything that depends on the password.
@@ -151,8 +151,6 @@ defences! {
     ReplyCounts = "reply-counts", "G12", None;
     /// A head skips no more heads in one step than the limit.
     SkipBound = "skip-bound", "G3", None;
-    /// A space that this device knows, or its key bag promises, is never taken for a new one.
-    SpaceExists = "space-exists", "G3", None;
 }
 
 /// Leaves the enclosing function with a violation unless the condition holds.

@@ -60,7 +60,7 @@ pub(crate) fn seal_leaf(
     segments: u32,
 ) -> Vec<u8> {
     let id = LeafId(fresh_id(entropy));
-    let mut sealed = entry.encode();
+    let mut sealed = construct!(Defence::Padding, entry.encode(), unfilled(entry));
     let context = Context {
         kind: Kind::Leaf,
         id: id.0,
@@ -96,7 +96,11 @@ pub(crate) fn open_leaf(key: &EpochKey, stored: &[u8]) -> Result<Entry, Error> {
         open_blindly_in_place(leaf_key.expose(), &ONCE, &mut opened)
     )
     .map_err(|_| Violation::Inauthentic)?;
-    Ok(Entry::decode(&opened)?)
+    Ok(construct!(
+        Defence::Padding,
+        Entry::decode(&opened),
+        decode_filled(&opened)
+    )?)
 }
 
 /// The key of a name object: a fresh one for each entry.
@@ -303,7 +307,11 @@ pub(crate) fn seal_bag(
 pub(crate) fn open_bag(realm: &Realm, key: &WrapKey, bag: &KeyBag) -> Result<BagSecret, Error> {
     let mut opened = Zeroizing::new(bag.sealed.0.clone());
     let context = bag_context(realm, &bag.user, &bag.kdf);
-    aead::open_in_place(key.expose(), &bag.nonce, &context, &mut opened)
-        .map_err(|_| Violation::Inauthentic)?;
+    construct!(
+        Defence::BagSeal,
+        aead::open_in_place(key.expose(), &bag.nonce, &context, &mut opened),
+        open_blindly_in_place(key.expose(), &bag.nonce, &mut opened)
+    )
+    .map_err(|_| Violation::Inauthentic)?;
     Ok(BagSecret::decode(&opened)?)
 }

@@ -4,7 +4,7 @@ use super::commit::{Outline, Pen};
 use super::space::Space;
 use super::state::{load, put_space, unknown};
 use super::transport::{ask, unexpected};
-use super::{Account, Ports, Session};
+use super::{Account, Freshness, Ports, Session};
 use crate::config::Config;
 use crate::defence::{Defence, defend};
 use crate::env::{Clock, Entropy};
@@ -206,6 +206,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         state: TrustedState,
     ) -> Self {
         let private = space.id;
+        let monotone = state.spaces.iter().any(|known| known.space == private);
+        let opened = Freshness {
+            monotone,
+            bound: None,
+            witnesses: Vec::new(),
+        };
         Self {
             ports,
             config,
@@ -217,6 +223,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             contacts: BTreeMap::new(),
             links: BTreeMap::new(),
             evidence: Vec::new(),
+            opened,
         }
     }
 }

@@ -78,6 +78,7 @@ pub struct Session<R, V, E, C> {
     /// Which space a name led to last: lets one request ask for both.
     links: BTreeMap<Tag, SpaceId>,
     evidence: Vec<Evidence>,
+    opened: Freshness,
 }
 
 impl<R, V, E, C> core::fmt::Debug for Session<R, V, E, C> {
@@ -112,6 +113,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     #[must_use]
     pub fn own_fingerprint(&self) -> Fingerprint {
         self.account.fingerprint
+    }
+
+    /// How current the account's own space was when this session opened it. On a device that
+    /// remembered nothing, later reads are no older than that, and nobody knows how old that was.
+    #[must_use]
+    pub fn opened(&self) -> &Freshness {
+        &self.opened
     }
 
     /// Ends the session and gives the doors back.

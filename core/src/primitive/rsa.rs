@@ -104,7 +104,16 @@ impl PublicKey {
         if modulus.last().is_none_or(|byte| byte & 1 == 0) || has_small_factor(modulus) {
             return Err(KeyFault::SmallFactor);
         }
-        let inner = rsa::PublicKey::new(integer(modulus), BoxedUint::from(EXPONENT))
+        Self::of_any_strength(size, modulus, EXPONENT)
+    }
+
+    /// A key of which nothing was checked but that arithmetic works on it.
+    pub(crate) fn of_any_strength(
+        size: KeySize,
+        modulus: &[u8],
+        exponent: u32,
+    ) -> Result<Self, KeyFault> {
+        let inner = rsa::PublicKey::new(integer(modulus), BoxedUint::from(exponent))
             .map_err(|_| KeyFault::Size)?;
         Ok(Self {
             size,

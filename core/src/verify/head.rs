@@ -61,14 +61,10 @@ pub(crate) fn checkpoint_of(signed: &SignedHead) -> Checkpoint {
 /// The [`Violation`] that the first failing check proves.
 pub(crate) fn check_head(known: &Known<'_>, offer: &Offer<'_>) -> Result<Accepted, Error> {
     let head = &offer.signed.head;
-    defend!(
-        Defence::HeadSpace,
-        head.space == known.space,
-        Violation::Misbound
-    );
     check_counters(known, head)?;
     check_author(known, offer)?;
-    let keyed = head.epoch == known.epoch
+    let keyed = head.space == known.space
+        && head.epoch == known.epoch
         && head.commitment.0 == known.key.commitment(&known.space.0, head.epoch.0);
     defend!(Defence::EpochCommitment, keyed, Violation::Misbound);
     let offered = checkpoint_of(offer.signed);

@@ -1,7 +1,7 @@
 //! Whose keys these are.
 
 use super::signable;
-use crate::defence::{Defence, defend};
+use crate::defence::{Defence, construct, defend};
 use crate::error::{Error, Violation};
 use crate::id::{Fingerprint, Realm, UserId};
 use crate::labels::Label;
@@ -75,8 +75,16 @@ pub(crate) fn check_record(
     let contact = Contact {
         user: *user,
         fingerprint: fingerprint(record),
-        encryption: key(&record.encryption)?,
-        signing: key(&record.signing)?,
+        encryption: construct!(
+            Defence::RecordStrength,
+            key(&record.encryption),
+            any_key(&record.encryption)
+        )?,
+        signing: construct!(
+            Defence::RecordStrength,
+            key(&record.signing),
+            any_key(&record.signing)
+        )?,
     };
     let body = record.encode();
     let held = contact
