@@ -1,3 +1,4 @@
 //! What an honest world owes its users, whatever they do.
 
+mod append_cost;
 mod basics;

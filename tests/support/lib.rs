@@ -12,9 +12,11 @@ use turncoat_adversary::honest::native::{Native, Settings};
 use turncoat_adversary::honest::store::Versions;
 use turncoat_adversary::pool;
 use turncoat_core::env::Clock;
+use turncoat_core::hazmat::hash::sha256;
 use turncoat_core::id::Realm;
 use turncoat_core::remote::{Lost, Remote, Unusable, Vault};
-use turncoat_core::{Config, Error, Limits, Password, Ports, Session, danger};
+use turncoat_core::wire::{Blob, Frame, Pack, Request, RequestBody};
+use turncoat_core::{Config, Error, Limits, Password, Policy, Ports, Session, danger};
 
 /// Iterations of test accounts. The floor of real ones is the subject of scripts.
 pub const ITERATIONS: u32 = 16;
@@ -56,6 +58,7 @@ impl Traffic {
 pub struct Deployment {
     server: Rc<RefCell<(Native, Versions)>>,
     seed: u64,
+    forgetful: bool,
 }
 
 /// One device's way to the server.
@@ -64,16 +67,43 @@ pub struct Wire {
     server: Rc<RefCell<(Native, Versions)>>,
     device: DeviceName,
     traffic: Rc<Cell<Traffic>>,
+    forgetful: bool,
+}
+
+/// What a store keeps that has no room for content: of a pack that is sent ahead, its hash.
+fn forget(request: Vec<u8>) -> Vec<u8> {
+    match Request::decode(&request) {
+        Ok(Request {
+            token,
+            body: RequestBody::Store { pack },
+        }) => {
+            let bytes = Blob(sha256(&pack.bytes.0).to_vec());
+            Request {
+                token,
+                body: RequestBody::Store {
+                    pack: Pack { bytes, ..pack },
+                },
+            }
+            .encode()
+        }
+        _ => request,
+    }
 }
 
 impl Remote for Wire {
     async fn call(&mut self, request: Vec<u8>, reply_max: u64) -> Result<Vec<u8>, Lost> {
         let mut server = self.server.borrow_mut();
         let (native, versions) = &mut *server;
+        let size = request.len() as u64;
+        let request = if self.forgetful {
+            forget(request)
+        } else {
+            request
+        };
         let handled = native.handle(&mut versions.view(&self.device, 0), &request);
         let mut traffic = self.traffic.get();
         traffic.requests += 1;
-        traffic.sent += request.len() as u64;
+        traffic.sent += size;
         traffic.received += handled.reply.len() as u64;
         self.traffic.set(traffic);
         match handled.reply.len() as u64 <= reply_max {
@@ -144,6 +174,17 @@ impl Deployment {
         Self {
             server: Rc::new(RefCell::new((native, Versions::new()))),
             seed,
+            forgetful: false,
+        }
+    }
+
+    /// An empty one whose store keeps the hash of a pack instead of the pack. Files that take
+    /// several packs cannot be read back from it.
+    #[must_use]
+    pub fn forgetful(seed: u64) -> Self {
+        Self {
+            forgetful: true,
+            ..Self::new(seed)
         }
     }
 
@@ -186,6 +227,7 @@ impl Device {
                 server: Rc::clone(&self.deployment.server),
                 device,
                 traffic: Rc::clone(&self.traffic),
+                forgetful: self.deployment.forgetful,
             },
             vault: self.memory.clone(),
             clock: Still,
@@ -219,6 +261,22 @@ impl Device {
             name,
             &self.password(),
             identity,
+        ))
+    }
+
+    /// Signs up with fresh keys, as the policy says.
+    ///
+    /// # Errors
+    ///
+    /// Those of the client.
+    pub fn sign_up_with_policy(&self, policy: Policy) -> Result<TestSession, Error> {
+        let config = Config { policy, ..config() };
+        let name = self.user.as_bytes();
+        now(Session::sign_up(
+            self.ports(),
+            config,
+            name,
+            &self.password(),
         ))
     }
 
