@@ -2,3 +2,4 @@
 
 mod append_cost;
 mod basics;
+mod crashes;

@@ -1,6 +1,7 @@
 //! A deployment in memory for tests of the client alone: an honest server that answers at once.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
@@ -13,9 +14,9 @@ use turncoat_adversary::honest::store::Versions;
 use turncoat_adversary::pool;
 use turncoat_core::env::Clock;
 use turncoat_core::hazmat::hash::sha256;
-use turncoat_core::id::Realm;
+use turncoat_core::id::{Height, Realm, SpaceId};
 use turncoat_core::remote::{Lost, Remote, Unusable, Vault};
-use turncoat_core::wire::{Blob, Frame, Pack, Request, RequestBody};
+use turncoat_core::wire::{Blob, Frame, Pack, Request, RequestBody, SpaceState, TrustedState};
 use turncoat_core::{Config, Error, Limits, Password, Policy, Ports, Session, danger};
 
 /// Iterations of test accounts. The floor of real ones is the subject of scripts.
@@ -31,6 +32,63 @@ pub fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut context) {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("the server of these tests answers at once"),
+    }
+}
+
+/// Where a process ends. Points where it waits are counted from zero, requests and saves alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Crash {
+    /// Nowhere.
+    #[default]
+    Never,
+    /// At this point, before the request or the save takes effect.
+    Before(u32),
+    /// At this point, after it took effect and before the process hears of it.
+    After(u32),
+}
+
+/// How a run ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Waits<T> {
+    /// The process ended where it was told to.
+    Crashed,
+    /// It came to its end.
+    Finished(T),
+}
+
+/// A point at which a process ends unwinds up to here; nothing of it runs on.
+struct Ended;
+
+/// Runs something that may end at a point where it waits.
+///
+/// # Panics
+///
+/// If it panics for another reason.
+pub fn until_crash<T>(run: impl FnOnce() -> T) -> Waits<T> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
+        Ok(value) => Waits::Finished(value),
+        Err(payload) if payload.is::<Ended>() => Waits::Crashed,
+        Err(payload) => std::panic::resume_unwind(payload),
+    }
+}
+
+/// Counts the points where a device waits, and ends its process at one of them.
+#[derive(Clone, Debug, Default)]
+struct Points(Rc<Cell<(u32, Crash)>>);
+
+impl Points {
+    /// Lets `effect` happen, unless the process ends before.
+    fn pass<T>(&self, effect: impl FnOnce() -> T) -> T {
+        let (count, crash) = self.0.get();
+        self.0.set((count + 1, crash));
+        if crash == Crash::Before(count) {
+            std::panic::resume_unwind(Box::new(Ended));
+        }
+        let value = effect();
+        if crash == Crash::After(count) {
+            std::panic::resume_unwind(Box::new(Ended));
+        }
+        value
     }
 }
 
@@ -68,6 +126,7 @@ pub struct Wire {
     device: DeviceName,
     traffic: Rc<Cell<Traffic>>,
     forgetful: bool,
+    points: Points,
 }
 
 /// What a store keeps that has no room for content: of a pack that is sent ahead, its hash.
@@ -92,6 +151,13 @@ fn forget(request: Vec<u8>) -> Vec<u8> {
 
 impl Remote for Wire {
     async fn call(&mut self, request: Vec<u8>, reply_max: u64) -> Result<Vec<u8>, Lost> {
+        let points = self.points.clone();
+        points.pass(|| self.answer(request, reply_max))
+    }
+}
+
+impl Wire {
+    fn answer(&mut self, request: Vec<u8>, reply_max: u64) -> Result<Vec<u8>, Lost> {
         let mut server = self.server.borrow_mut();
         let (native, versions) = &mut *server;
         let size = request.len() as u64;
@@ -115,15 +181,19 @@ impl Remote for Wire {
 
 /// A device's durable memory, which outlives its sessions.
 #[derive(Clone, Debug, Default)]
-pub struct Memory(pub Rc<RefCell<Option<Vec<u8>>>>);
+pub struct Memory {
+    bytes: Rc<RefCell<Option<Vec<u8>>>>,
+    points: Points,
+}
 
 impl Vault for Memory {
     async fn load(&mut self) -> Result<Option<Vec<u8>>, Unusable> {
-        Ok(self.0.borrow().clone())
+        Ok(self.bytes.borrow().clone())
     }
 
     async fn save(&mut self, state: Vec<u8>) -> Result<(), Unusable> {
-        *self.0.borrow_mut() = Some(state);
+        let Self { bytes, points } = self;
+        points.pass(|| *bytes.borrow_mut() = Some(state));
         Ok(())
     }
 }
@@ -147,8 +217,7 @@ pub struct Device {
     deployment: Deployment,
     user: String,
     device: String,
-    /// What it remembers.
-    pub memory: Memory,
+    memory: Memory,
     traffic: Rc<Cell<Traffic>>,
     lives: Rc<Cell<u32>>,
 }
@@ -228,6 +297,7 @@ impl Device {
                 device,
                 traffic: Rc::clone(&self.traffic),
                 forgetful: self.deployment.forgetful,
+                points: self.memory.points.clone(),
             },
             vault: self.memory.clone(),
             clock: Still,
@@ -297,6 +367,37 @@ impl Device {
     pub fn login_with(&self, password: &Password) -> Result<TestSession, Error> {
         let name = self.user.as_bytes();
         now(Session::login(self.ports(), config(), name, password))
+    }
+
+    /// Ends the device's process at a point that is counted from here on.
+    pub fn crash_at(&self, crash: Crash) {
+        self.memory.points.0.set((0, crash));
+    }
+
+    /// The heights of the heads that the device accepted.
+    ///
+    /// # Panics
+    ///
+    /// If what it remembers does not decode.
+    #[must_use]
+    pub fn remembered_heights(&self) -> BTreeMap<SpaceId, Height> {
+        let bytes = self.memory.bytes.borrow();
+        let saved = bytes.as_ref().and_then(|saved| saved.get(32..));
+        let saved = saved.expect("a device that signed up remembers");
+        let state = TrustedState::decode(saved).expect("what was saved is whole");
+        let accepted = |known: &SpaceState| Some((known.space, known.accepted?.height));
+        state.spaces.iter().filter_map(accepted).collect()
+    }
+
+    /// Puts other bytes in place of what the device remembers.
+    pub fn replace_memory(&self, bytes: Option<Vec<u8>>) {
+        *self.memory.bytes.borrow_mut() = bytes;
+    }
+
+    /// What the device remembers.
+    #[must_use]
+    pub fn saved(&self) -> Option<Vec<u8>> {
+        self.memory.bytes.borrow().clone()
     }
 
     /// What went over the wire since the last call.

@@ -1,0 +1,194 @@
+//! A process may end at, before or after any point where it waits: the device goes on from what it
+//! remembers, and finds the old state or the new one, never a mix.
+
+use turncoat_core::client::Pick;
+use turncoat_core::{Error, Usage};
+use turncoat_tests::{Crash, Deployment, Device, TestSession, Waits, now, until_crash};
+
+struct World {
+    deployment: Deployment,
+    alice: Device,
+    session: TestSession,
+    bob: TestSession,
+}
+
+const OLD: &[u8] = b"old content";
+
+fn new_content() -> Vec<u8> {
+    (0..2 * 65_532 + 100_u32)
+        .map(|at| (at % 251) as u8)
+        .collect()
+}
+
+/// Alice has a file, which Bob shares in if `shared`.
+fn world(shared: bool) -> World {
+    let deployment = Deployment::new(11);
+    let (alice, mut session) = deployment.user("alice", 0);
+    let (_, mut bob) = deployment.user("bob", 1);
+    now(session.upload_all(b"file", OLD)).expect("an upload");
+    if shared {
+        now(session.share(b"file", b"bob")).expect("a share");
+        now(bob.receive(b"alice", Pick::Name(b"file"), b"theirs")).expect("a receipt");
+    }
+    World {
+        deployment,
+        alice,
+        session,
+        bob,
+    }
+}
+
+/// One operation, and what its world must look like.
+struct Case {
+    shared: bool,
+    run: fn(&mut TestSession) -> Result<(), Error>,
+    /// What a read may return after a crash: before and after the operation.
+    contents: fn() -> [Vec<u8>; 2],
+    /// What trying again may say if the first try took effect.
+    again: Option<Usage>,
+}
+
+fn read(session: &mut TestSession, name: &[u8]) -> Vec<u8> {
+    now(session.download_all(name))
+        .expect("the file is there")
+        .0
+}
+
+fn crash_everywhere(case: &Case) {
+    let mut points = 0;
+    loop {
+        let mut any = false;
+        for crash in [Crash::Before(points), Crash::After(points)] {
+            let World {
+                deployment,
+                alice,
+                mut session,
+                ..
+            } = world(case.shared);
+            let before = alice.remembered_heights();
+            alice.crash_at(crash);
+            let run = case.run;
+            let ended = until_crash(|| run(&mut session));
+            drop(session);
+            alice.crash_at(Crash::Never);
+            if let Waits::Finished(result) = ended {
+                result.expect("an operation without a crash succeeds");
+                continue;
+            }
+            any = true;
+            let after = alice.remembered_heights();
+            assert!(
+                before
+                    .iter()
+                    .all(|(space, height)| after.get(space) >= Some(height)),
+                "{crash:?}: what is remembered went back"
+            );
+            let mut restarted = alice.login().unwrap_or_else(|e| panic!("{crash:?}: {e}"));
+            let [old, new] = (case.contents)();
+            let seen = read(&mut restarted, b"file");
+            assert!(
+                seen == old || seen == new,
+                "{crash:?}: {} bytes",
+                seen.len()
+            );
+            match run(&mut restarted) {
+                Ok(()) => {}
+                Err(Error::Usage(usage)) if Some(usage) == case.again => {}
+                Err(error) => panic!("{crash:?}: trying again: {error}"),
+            }
+            let mut other = deployment
+                .device("alice", "other")
+                .login()
+                .expect("a login");
+            let finally = read(&mut other, b"file");
+            assert_eq!(finally, read(&mut restarted, b"file"), "{crash:?}");
+        }
+        if !any {
+            break;
+        }
+        points += 1;
+    }
+    assert!(
+        points >= 3,
+        "{points} points are fewer than any operation has"
+    );
+}
+
+fn same() -> [Vec<u8>; 2] {
+    [OLD.to_vec(), OLD.to_vec()]
+}
+
+#[test]
+fn s72_a_crash_during_an_upload_leaves_the_old_or_the_new_content() {
+    for shared in [false, true] {
+        crash_everywhere(&Case {
+            shared,
+            run: |session| now(session.upload_all(b"file", &new_content())),
+            contents: || [OLD.to_vec(), new_content()],
+            again: None,
+        });
+    }
+}
+
+#[test]
+fn s72_a_crash_during_an_append_leaves_it_undone_or_done() {
+    for shared in [false, true] {
+        crash_everywhere(&Case {
+            shared,
+            run: |session| now(session.append(b"file", b" and more")),
+            contents: || [OLD.to_vec(), b"old content and more".to_vec()],
+            again: None,
+        });
+    }
+}
+
+#[test]
+fn s72_a_crash_during_a_share_leaves_the_file_readable_and_shareable() {
+    crash_everywhere(&Case {
+        shared: false,
+        run: |session| now(session.share(b"file", b"bob")).map(|_| ()),
+        contents: same,
+        again: Some(Usage::AlreadyShared),
+    });
+}
+
+#[test]
+fn s72_a_crash_during_a_revocation_leaves_it_undone_or_done() {
+    crash_everywhere(&Case {
+        shared: true,
+        run: |session| now(session.revoke(b"file", b"bob")),
+        contents: same,
+        again: Some(Usage::NotShared),
+    });
+}
+
+#[test]
+fn s72_a_crash_during_a_deletion_leaves_the_name_or_frees_it() {
+    let mut points = 0;
+    loop {
+        let World {
+            alice,
+            mut session,
+            mut bob,
+            ..
+        } = world(true);
+        alice.crash_at(Crash::After(points));
+        let ended = until_crash(|| now(session.delete(b"file")));
+        alice.crash_at(Crash::Never);
+        let mut restarted = alice.login().expect("a login");
+        if matches!(ended, Waits::Crashed) {
+            match now(restarted.delete(b"file")) {
+                Ok(()) | Err(Error::Usage(Usage::NoSuchFile)) => {}
+                Err(error) => panic!("after point {points}: {error}"),
+            }
+        }
+        assert!(now(restarted.list()).expect("a list").names.is_empty());
+        let gone = now(bob.download_all(b"theirs")).map(|_| ());
+        assert_eq!(gone, Err(Error::Usage(Usage::NoSuchFile)));
+        if matches!(ended, Waits::Finished(_)) {
+            break;
+        }
+        points += 1;
+    }
+    assert!(points >= 6, "two commits have more points than {points}");
+}
