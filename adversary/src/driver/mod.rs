@@ -1,5 +1,6 @@
 //! What the engine asks of a client under test: one small adapter for each.
 
+mod core;
 pub mod external;
 mod line;
 mod peers;
@@ -16,6 +17,7 @@ use crate::chooser::DeviceEntropy;
 use crate::client::{DeviceName, Operation, Outcome};
 use crate::pool::Identity;
 
+pub use self::core::{Hardened, REALM, Weakened, defences};
 pub use line::Line;
 pub(crate) use line::{Call, Response};
 pub use peers::{Meets, Peers};
@@ -119,6 +121,8 @@ pub struct Setting {
     pub password: Vec<u8>,
     /// The keys that the user's account is made with.
     pub identity: &'static Identity,
+    /// Whether the device holds durable state from before.
+    pub remembers: bool,
     /// The way to the server and to the durable state.
     pub line: Line,
     /// The random stream of this life.

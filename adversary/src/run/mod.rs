@@ -3,6 +3,7 @@
 mod control;
 mod decide;
 mod parallel;
+mod script;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use crate::verdict::{Breach, Guarantee, Verdict};
 
 pub use control::Power;
 pub use parallel::parallel;
+pub use script::ScriptSubject;
 
 /// What a script says about itself, as far as verdicts need it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -68,8 +68,10 @@ impl Stage {
         let device = self.device(name);
         // A new line: a call of an earlier life must not be answered in this one.
         device.line = Line::default();
+        let remembers = device.durable.is_some();
         let setting = Setting {
             device: name.clone(),
+            remembers,
             password: password_of(&name.user),
             identity,
             line: device.line.clone(),
@@ -78,7 +80,6 @@ impl Stage {
             peers,
         };
         device.life += 1;
-        let remembers = device.durable.is_some();
         let process = self.client.start(setting)?;
         self.device(name).process = Some(process);
         self.history.push(Event::DeviceStarted {

@@ -1,0 +1,152 @@
+//! The hardened client and its twin: one adapter over two builds of the same sources.
+
+mod hardened;
+mod twin;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use turncoat_strawman::defence::{Defence, weaken};
+
+use super::{Accepted, Client, Declaration, Front, OwnedFuture, Process, Setting};
+use crate::client::{Operation, Outcome};
+
+/// The iterations of a run: no run can afford the real floor for each of its logins.
+const ITERATIONS_MIN: u32 = 1_000;
+/// The real ceiling.
+const ITERATIONS_MAX: u32 = 10_000_000;
+
+/// The deployment of every run.
+pub const REALM: [u8; 32] = *b"the realm of all turncoat's runs";
+
+/// The hardened client under test.
+pub struct Hardened;
+
+impl Client for Hardened {
+    fn name(&self) -> String {
+        "core".to_owned()
+    }
+
+    fn declaration(&self) -> Declaration {
+        declaration()
+    }
+
+    fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String> {
+        Ok(Box::new(hardened::Ours::new(setting)))
+    }
+
+    fn accepted(&self, durable: &[u8]) -> Vec<Accepted> {
+        hardened::accepted(durable)
+    }
+}
+
+/// The same client without some of its defences.
+pub struct Weakened {
+    off: Rc<[Defence]>,
+}
+
+impl Weakened {
+    /// The twin without these defences.
+    ///
+    /// # Errors
+    ///
+    /// The name of a defence that there is not.
+    pub fn without(defences: &[String]) -> Result<Self, String> {
+        let named = defences
+            .iter()
+            .map(|name| Defence::named(name).ok_or_else(|| format!("there is no defence {name}")));
+        Ok(Self {
+            off: named.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Client for Weakened {
+    fn name(&self) -> String {
+        let names: Vec<&str> = self.off.iter().map(|defence| defence.name()).collect();
+        format!("weakened:{}", names.join(","))
+    }
+
+    fn declaration(&self) -> Declaration {
+        declaration()
+    }
+
+    fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String> {
+        let _off = weaken(&self.off);
+        Ok(Box::new(WeakenedProcess {
+            process: twin::Ours::new(setting),
+            off: Rc::clone(&self.off),
+        }))
+    }
+
+    fn accepted(&self, durable: &[u8]) -> Vec<Accepted> {
+        twin::accepted(durable)
+    }
+}
+
+/// The names of all defences, in order.
+#[must_use]
+pub fn defences() -> Vec<&'static str> {
+    turncoat_core::Defence::ALL
+        .iter()
+        .map(|defence| defence.name())
+        .collect()
+}
+
+fn declaration() -> Declaration {
+    let operations = [
+        "sign_up",
+        "login",
+        "upload",
+        "upload_many",
+        "download",
+        "append",
+        "delete",
+        "list",
+        "share",
+        "receive",
+        "revoke",
+        "fingerprint",
+        "verify",
+        "compare",
+    ];
+    let claims = ["monotone", "bounded", "witnesses", "contact_verified"];
+    Declaration {
+        front: Front::Native,
+        operations: operations.map(str::to_owned).to_vec(),
+        claims: claims.map(str::to_owned).to_vec(),
+        conditional: true,
+        deterministic: true,
+    }
+}
+
+struct WeakenedProcess {
+    process: twin::Ours,
+    off: Rc<[Defence]>,
+}
+
+impl Process for WeakenedProcess {
+    fn begin(&mut self, operation: Operation) -> OwnedFuture<Outcome> {
+        Box::pin(WithoutDefences {
+            off: Rc::clone(&self.off),
+            inner: self.process.begin(operation),
+        })
+    }
+}
+
+/// Switches are of the thread, and other devices run between two polls: they are set for each.
+struct WithoutDefences {
+    off: Rc<[Defence]>,
+    inner: OwnedFuture<Outcome>,
+}
+
+impl Future for WithoutDefences {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        let _off = weaken(&self.off);
+        self.inner.as_mut().poll(context)
+    }
+}
