@@ -3,3 +3,4 @@
 mod append_cost;
 mod basics;
 mod crashes;
+mod model;
