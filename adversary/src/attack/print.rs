@@ -256,6 +256,18 @@ impl fmt::Display for Expectation {
     }
 }
 
+impl Expectation {
+    /// The verb and what it expects, for people.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let text = self.to_string();
+        match text.strip_suffix(',') {
+            Some(call) => format!("{call})"),
+            None => text.trim_end_matches('(').to_owned(),
+        }
+    }
+}
+
 /// What follows the closure: the mistake that the honest run comes to.
 fn honest_end(expectation: &Expectation) -> String {
     match expectation {
@@ -395,5 +407,10 @@ mod tests {
             "",
         ];
         assert_eq!(attack.print(), lines.join("\n"));
+        assert_eq!(Expectation::Success.summary(), "expect_ok");
+        let usage = Expectation::Usage {
+            name: "too-long".to_owned(),
+        };
+        assert_eq!(usage.summary(), "expect_usage(\"too-long\")");
     }
 }

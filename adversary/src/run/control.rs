@@ -58,7 +58,7 @@ fn without(subject: &dyn Subject, plan: &Plan, twin: &Twin, seed: u64) -> Result
             .faults
             .first()
             .map(|fault| fault.breach.evidence.clone());
-        let stray = || weak.first_stray().map(|(_, failure)| failure.to_string());
+        let stray = || weak.stray_failure().map(|(_, failure)| failure.to_string());
         let unmet = || {
             weak.judgements
                 .iter()

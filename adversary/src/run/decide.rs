@@ -63,12 +63,15 @@ pub(super) fn honest_failure(run: &Run) -> Option<String> {
     if let Some(fault) = run.faults.first() {
         return Some(fault.breach.evidence.clone());
     }
-    if let Some((number, failure)) = run.first_stray() {
+    if let Some((number, failure)) = run.stray_failure() {
         return Some(format!("operation {number}: {failure} ({})", failure.text));
     }
     let unmet = run.judgements.iter().find_map(|judgement| {
         let instead = judgement.instead.as_ref()?;
-        Some(format!("{} came to {instead}", judgement.expectation))
+        Some(format!(
+            "{} came to {instead}",
+            judgement.expectation.summary()
+        ))
     });
     unmet.or_else(|| run.stopped.as_ref().map(|stopped| stopped.text.clone()))
 }
@@ -80,7 +83,7 @@ pub(super) fn attacked(plan: &Plan, honest: &Run, run: &Run, target: &Target) ->
         let Some(instead) = &judgement.instead else {
             continue;
         };
-        let expected = || format!("{} came to {instead}", judgement.expectation);
+        let expected = || format!("{} came to {instead}", judgement.expectation.summary());
         if let Some(fallen) = judgement.fallen {
             decision.broken(Breach {
                 guarantee: match fallen {
@@ -94,7 +97,7 @@ pub(super) fn attacked(plan: &Plan, honest: &Run, run: &Run, target: &Target) ->
             decision.worsen(judgement.verdict.unwrap_or(Verdict::Unknown), expected);
         }
     }
-    if let Some((number, failure)) = run.first_stray() {
+    if let Some((number, failure)) = run.stray_failure() {
         decision.worsen(Verdict::Refused, || {
             format!("operation {number} failed: {failure} ({})", failure.text)
         });
@@ -141,7 +144,10 @@ fn met(run: &Run) -> Decision {
     };
     for verdict in [Verdict::Admitted, Verdict::Caught, Verdict::Harmless] {
         if let Some(judgement) = met(verdict) {
-            return Decision::new(verdict, format!("{} was met", judgement.expectation));
+            return Decision::new(
+                verdict,
+                format!("{} was met", judgement.expectation.summary()),
+            );
         }
     }
     if run.judgements.is_empty() {

@@ -257,9 +257,12 @@ fn once_with(
 }
 
 impl Run {
-    /// The failure of an operation that no expectation guards.
-    fn first_stray(&self) -> Option<(u32, &Failure)> {
-        let number = *self.stray.first()?;
+    /// The failure of an operation that nobody expected, and that stopped the script.
+    fn stray_failure(&self) -> Option<(u32, &Failure)> {
+        let number = match &self.stopped {
+            Some(stopped) if stopped.by_operation => *self.stray.last()?,
+            _ => return None,
+        };
         let failure = self.history.outcome(number)?.as_ref().err()?;
         Some((number, failure))
     }
