@@ -5,6 +5,7 @@ pub mod attack;
 pub mod chooser;
 pub mod client;
 pub mod codec;
+pub mod decryptor;
 pub mod driver;
 pub mod front;
 pub mod history;

@@ -14,5 +14,7 @@ pub mod storage;
 pub mod store;
 pub mod view;
 
+pub(crate) use segments::added_records;
+
 #[cfg(test)]
 mod tests;

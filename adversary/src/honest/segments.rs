@@ -83,6 +83,11 @@ pub(super) fn put(
     Ok(count)
 }
 
+/// The records that a stored list adds to those of the leaf before.
+pub(crate) fn added_records(stored: &[u8]) -> Vec<SegmentRecord> {
+    Reader::all(stored, Records::read).map_or(Vec::new(), |records| records.add)
+}
+
 /// The records of a leaf from `from` on, at most `count`.
 pub(super) fn range(
     storage: &impl Storage,

@@ -109,6 +109,14 @@ impl Versions {
         &self.log
     }
 
+    /// Every version of every object that requests ever wrote, on whatever branch.
+    pub fn everything(&self) -> impl Iterator<Item = (&Key, &Bytes)> {
+        self.objects.iter().flat_map(|(key, versions)| {
+            let bytes = versions.iter().filter_map(|version| version.bytes.as_ref());
+            bytes.map(move |bytes| (key, bytes))
+        })
+    }
+
     /// What one operation wrote, in order.
     #[must_use]
     pub fn wrote(&self, operation: u32) -> Vec<Object> {

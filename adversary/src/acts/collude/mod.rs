@@ -17,6 +17,7 @@ use turncoat_core::wire::{
     SignedRosterChange, VERSION, Wire, Writer,
 };
 
+use crate::decryptor::formula::{integer, private_key, wrapping_label};
 use crate::front::native::{self, Value};
 use crate::honest::storage::encoded;
 use crate::pool;
@@ -72,8 +73,8 @@ impl Colluder {
         Some(Self {
             realm,
             user: user_id(&realm, name),
-            encryption: private(&identity.encryption)?,
-            signing: private(&identity.signing)?,
+            encryption: private_key(&identity.encryption.p, &identity.encryption.q)?,
+            signing: private_key(&identity.signing.p, &identity.signing.q)?,
         })
     }
 
@@ -160,14 +161,18 @@ impl Colluder {
         Some(())
     }
 
-    /// The message with a key of the server's in the envelope at `path`, wrapped for the keys of
-    /// `recipient`, an encoded record, under a note of that name, and signed with these keys.
+    /// The message with `key` in the envelope at `path`, wrapped for the keys of `recipient`, an
+    /// encoded record, under a note of that name, and signed with these keys. Without a key, one of
+    /// the server's goes in.
+    ///
+    /// A member takes the key that [`Opened::key_of`](crate::decryptor::Opened::key_of) tells.
     #[must_use]
     pub fn wrap(
         &self,
         message: &[u8],
         path: &str,
         recipient: &[u8],
+        key: Option<[u8; 32]>,
         name: &[u8],
     ) -> Option<Vec<u8>> {
         let Value::Bytes(bytes) = native::get(message, path)? else {
@@ -176,21 +181,16 @@ impl Colluder {
         let mut signed = Reader::all(&bytes, SignedEnvelope::read).ok()?;
         let recipient = Reader::all(recipient, SignedRecord::read).ok()?.record;
         let mut rng = self.stream(&bytes);
-        let key: [u8; 32] = self.epoch_key(&signed.envelope);
-        let bare = Envelope {
-            wrapped: Blob::default(),
-            note: Blob::default(),
-            ..signed.envelope.clone()
-        };
-        let padding = Oaep::<Sha256>::new_with_label(bare.encode());
+        let key = key.unwrap_or_else(|| self.epoch_key(&signed.envelope));
+        let padding = Oaep::<Sha256>::new_with_label(wrapping_label(&signed.envelope));
         let wrapped = public_key(&recipient.encryption)?.encrypt(&mut rng, padding, &key);
         signed.envelope.wrapped = Blob(wrapped.ok()?);
-        signed.envelope.note = Blob(sealed_note(&key, &bare, name));
+        signed.envelope.note = Blob(sealed_note(&key, &signed.envelope, name));
         self.sign_envelope(&mut signed, Scheme::Pss)?;
         native::set(message, path, &Value::Bytes(encoded(&signed)))
     }
 
-    /// The key that [`wrap`](Self::wrap) puts into an envelope of this space and epoch.
+    /// The server's own key that [`wrap`](Self::wrap) puts into an envelope of this space and epoch.
     #[must_use]
     pub fn epoch_key(&self, envelope: &Envelope) -> [u8; 32] {
         let hash = Sha256::new_with_prefix(b"a key of the server's");
@@ -285,11 +285,6 @@ fn sealed_note(key: &[u8; 32], envelope: &Envelope, name: &[u8]) -> Vec<u8> {
     note
 }
 
-fn private(key: &pool::Key) -> Option<PrivateKey> {
-    let exponent = BoxedUint::from(65_537_u32);
-    PrivateKey::from_p_q(integer(&key.p)?, integer(&key.q)?, exponent).ok()
-}
-
 fn public(key: &PrivateKey) -> Key {
     Key {
         exponent: 65_537,
@@ -301,128 +296,5 @@ fn public_key(key: &Key) -> Option<PublicKey> {
     PublicKey::new(integer(&key.modulus)?, BoxedUint::from(key.exponent)).ok()
 }
 
-fn integer(bytes: &[u8]) -> Option<BoxedUint> {
-    let bits = u32::try_from(bytes.len()).ok()?.checked_mul(8)?;
-    BoxedUint::from_be_slice(bytes, bits).ok()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use turncoat_core::hazmat::rsa as core_rsa;
-    use turncoat_core::id::{EnvelopeId, Epoch, SpaceId};
-    use turncoat_core::wire::Reply;
-
-    const REALM: Realm = Realm([7; 32]);
-
-    fn colluder(name: &str, number: usize) -> Colluder {
-        Colluder::new(REALM, name, &pool::identities()[number]).unwrap()
-    }
-
-    fn record(bytes: &[u8]) -> SignedRecord {
-        Reader::all(bytes, SignedRecord::read).unwrap()
-    }
-
-    /// What the signature of a record is over, written once more by hand.
-    fn signed_bytes(record: &PublicRecord) -> Vec<u8> {
-        let mut bytes = b"TCsign\x01".to_vec();
-        let label = b"turncoat/1/sign-record:";
-        bytes.extend(u32::try_from(label.len()).unwrap().to_be_bytes());
-        bytes.extend(label);
-        bytes.extend(record.realm.0);
-        bytes.extend(record.user.0);
-        bytes.extend(1_u32.to_be_bytes());
-        let body = record.encode();
-        bytes.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
-        bytes.extend(body);
-        bytes
-    }
-
-    #[test]
-    fn a_record_of_another_name_is_signed_with_these_keys() {
-        let eve = colluder("eve", 0);
-        for bytes in [eve.record().unwrap(), eve.record_for("bob").unwrap()] {
-            let signed = record(&bytes);
-            let key = core_rsa::PublicKey::from_modulus(&signed.record.signing.modulus).unwrap();
-            let message = signed_bytes(&signed.record);
-            assert!(key.verify(&message, &signed.signature.0).is_ok());
-        }
-        assert_eq!(
-            record(&eve.record_for("bob").unwrap()).record.user,
-            user_id(&REALM, "bob")
-        );
-        assert_eq!(eve.record(), eve.record(), "a replay signs the same");
-    }
-
-    #[test]
-    fn only_one_scheme_is_the_clients() {
-        let eve = colluder("eve", 0);
-        let reply = Reply::Record(Some(record(&eve.record().unwrap()))).encode();
-        for (name, valid) in [("pss", true), ("pss-salt-0", false), ("pss-salt-20", false)]
-            .into_iter()
-            .chain([("pkcs1", false)])
-        {
-            let scheme = Scheme::parse(name).unwrap();
-            let forged = eve.sign(&reply, "record", scheme).unwrap();
-            let Ok(Reply::Record(Some(signed))) = Reply::decode(&forged) else {
-                panic!("no record");
-            };
-            let key = core_rsa::PublicKey::from_modulus(&signed.record.signing.modulus).unwrap();
-            let message = signed_bytes(&signed.record);
-            let verified = key.verify(&message, &signed.signature.0).is_ok();
-            assert_eq!(verified, valid, "{name}");
-            assert_eq!(signed.signature.0.len(), 256);
-            if scheme == Scheme::Pkcs1 {
-                // Raised to the public exponent, it is the padded hash again.
-                let signature = integer(&signed.signature.0).unwrap();
-                let key = public_key(&signed.record.signing).unwrap();
-                let mut power = signature.clone();
-                for _ in 0..16 {
-                    power = power.mul_mod(&power, key.n());
-                }
-                let opened = power.mul_mod(&signature, key.n()).to_be_bytes();
-                assert_eq!(opened[..3], [0, 1, 0xff]);
-                assert_eq!(opened[224..], Sha256::digest(&message)[..]);
-            }
-        }
-        assert_eq!(Scheme::parse("pss-salt-"), None);
-        assert_eq!(eve.sign(&reply, "head", Scheme::Pss), None);
-    }
-
-    #[test]
-    fn a_wrapped_key_opens_with_the_recipients_key() {
-        let (eve, bob) = (colluder("eve", 0), colluder("bob", 1));
-        let envelope = Envelope {
-            id: EnvelopeId([1; 16]),
-            space: SpaceId([2; 32]),
-            epoch: Epoch(3),
-            role: 1,
-            sender: user_id(&REALM, "alice"),
-            sender_key: Fingerprint([4; 32]),
-            recipient: bob.user,
-            recipient_key: bob.fingerprint().unwrap(),
-            wrapped: Blob(vec![5; 256]),
-            note: Blob(vec![6; 100]),
-        };
-        let bare = Envelope {
-            wrapped: Blob::default(),
-            note: Blob::default(),
-            ..envelope.clone()
-        };
-        let genuine = SignedEnvelope {
-            envelope,
-            signature: Blob(vec![7; 256]),
-        };
-        let inbox = Reply::Inbox(vec![genuine]).encode();
-        let recipient = bob.record().unwrap();
-        let forged = eve.wrap(&inbox, "inbox.last", &recipient, b"plan").unwrap();
-        let Ok(Reply::Inbox(envelopes)) = Reply::decode(&forged) else {
-            panic!("no inbox");
-        };
-        let opened = bob.encryption.decrypt(
-            Oaep::<Sha256>::new_with_label(bare.encode()),
-            &envelopes[0].envelope.wrapped.0,
-        );
-        assert_eq!(opened.unwrap(), eve.epoch_key(&bare));
-    }
-}
+mod tests;

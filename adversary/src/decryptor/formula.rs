@@ -1,0 +1,133 @@
+//! The formulas of suite 1, written a second time: labels, derivations, and what is sealed how.
+
+use aes_gcm::aead::{AeadInOut, KeyInit as _};
+use aes_gcm::{Aes256Gcm, Tag};
+use hmac::{Hmac, Mac};
+use rsa::{BoxedUint, Oaep, PrivateKey};
+use sha2::{Digest, Sha256};
+use turncoat_core::wire::{Blob, Envelope, Frame, KdfParams};
+
+/// What is sealed; one byte of the associated data.
+pub(super) const BAG: u8 = 1;
+pub(super) const LEAF: u8 = 2;
+pub(super) const CHUNK: u8 = 3;
+pub(super) const NAME: u8 = 4;
+pub(super) const KEYRING: u8 = 5;
+pub(super) const NOTE: u8 = 6;
+
+/// Plain bytes of a full chunk, and of a tag.
+pub(super) const CHUNK_SIZE: usize = 65_536;
+pub(super) const TAG_SIZE: usize = 16;
+
+pub(crate) type Key = [u8; 32];
+
+/// `HMAC(key, "turncoat/1/" label ":" (length part)*)`.
+pub(super) fn mac(key: &Key, label: &str, parts: &[&[u8]]) -> Key {
+    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("any key will do");
+    mac.update(format!("turncoat/1/{label}:").as_bytes());
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// `SHA-256("turncoat/1/" label ":" (length part)*)`.
+pub(super) fn hash(label: &str, parts: &[&[u8]]) -> Key {
+    let mut hash = Sha256::new_with_prefix(format!("turncoat/1/{label}:"));
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// What the password derives.
+pub(super) fn master_key(
+    realm: &[u8; 32],
+    user: &[u8; 32],
+    kdf: &KdfParams,
+    password: &[u8],
+) -> Key {
+    let salt = hash("salt", &[realm, user, &kdf.salt_seed]);
+    let password = hash("password", &[password]);
+    pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(&password, &salt, kdf.iterations)
+}
+
+/// The associated data of a key bag.
+pub(super) fn bag_context(realm: &[u8; 32], user: &[u8; 32], kdf: &KdfParams) -> Vec<u8> {
+    let mut context = vec![b'T', b'C', BAG, 1];
+    context.extend_from_slice(realm);
+    context.extend_from_slice(user);
+    context.push(kdf.suite);
+    context.extend_from_slice(&kdf.iterations.to_be_bytes());
+    context.extend_from_slice(&kdf.salt_seed);
+    context
+}
+
+/// The associated data of everything else.
+pub(super) fn context(kind: u8, id: &[u8; 16], ordinal: u32) -> Vec<u8> {
+    let mut context = vec![b'T', b'C', kind, 1];
+    context.extend_from_slice(id);
+    context.extend_from_slice(&ordinal.to_be_bytes());
+    context
+}
+
+/// Opens sealed bytes that end with their tag.
+pub(super) fn gcm_open(
+    key: &Key,
+    nonce: &[u8; 12],
+    context: &[u8],
+    sealed: &[u8],
+) -> Option<Vec<u8>> {
+    let (data, tag) = sealed.split_last_chunk::<TAG_SIZE>()?;
+    let mut data = data.to_vec();
+    let tag: Tag = (*tag).into();
+    Aes256Gcm::new(key.into())
+        .decrypt_inout_detached(nonce.into(), context, data.as_mut_slice().into(), &tag)
+        .ok()?;
+    Some(data)
+}
+
+/// What lies behind a length, before zeros.
+pub(super) fn unpadded(padded: &[u8]) -> Option<&[u8]> {
+    let (size, rest) = padded.split_first_chunk::<4>()?;
+    rest.get(..usize::try_from(u32::from_be_bytes(*size)).ok()?)
+}
+
+/// The private key with these primes.
+pub(crate) fn private_key(p: &[u8], q: &[u8]) -> Option<PrivateKey> {
+    let exponent = BoxedUint::from(65_537_u32);
+    PrivateKey::from_p_q(integer(p)?, integer(q)?, exponent).ok()
+}
+
+/// The number that `bytes` write, big-endian.
+pub(crate) fn integer(bytes: &[u8]) -> Option<BoxedUint> {
+    let bits = u32::try_from(bytes.len()).ok()?.checked_mul(8)?;
+    BoxedUint::from_be_slice(bytes, bits).ok()
+}
+
+/// What the wrapped key of an envelope is bound to: all that the envelope says but key and note.
+pub(crate) fn wrapping_label(envelope: &Envelope) -> Vec<u8> {
+    let bare = Envelope {
+        wrapped: Blob::default(),
+        note: Blob::default(),
+        ..envelope.clone()
+    };
+    bare.encode()
+}
+
+/// The key in an envelope, if it was wrapped for the holder of `key`.
+pub(crate) fn unwrap(key: &PrivateKey, envelope: &Envelope) -> Option<Key> {
+    let padding = Oaep::<Sha256>::new_with_label(wrapping_label(envelope));
+    let opened = key.decrypt(padding, &envelope.wrapped.0).ok()?;
+    opened.try_into().ok()
+}
+
+/// The name in an envelope's note.
+pub(crate) fn open_note(key: &Key, envelope: &Envelope) -> Option<Vec<u8>> {
+    let id = envelope.id.as_bytes();
+    let note_key = mac(key, "note-key", &[id]);
+    let opened = gcm_open(&note_key, &[0; 12], &context(NOTE, id, 0), &envelope.note.0)?;
+    unpadded(&opened).map(<[u8]>::to_vec)
+}

@@ -1,0 +1,311 @@
+//! The offline decryptor: what one user's password and everything that the server ever stored open.
+//!
+//! It is a second implementation, written from the formats: it shares with the client how bytes are
+//! laid out, and no derivation and no cipher. It asks for no permission: every key that it finds is
+//! tried on everything.
+
+mod entry;
+pub(crate) mod formula;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rsa::PrivateKey;
+use turncoat_core::id::UserId;
+use turncoat_core::wire::{Frame, KeyBag, Leaf, NameRef, Reader, Region, SignedEnvelope, Wire};
+
+use crate::codec::Bytes;
+use crate::history::ObjectKey;
+use crate::honest::added_records;
+use crate::honest::storage::{self, Kind};
+use crate::honest::store::Versions;
+use crate::oracle::Reach;
+use entry::{Entry, Secrets};
+use formula::{CHUNK, CHUNK_SIZE, KEYRING, Key, LEAF, NAME, TAG_SIZE};
+
+/// A space, and the epoch of a key of it.
+pub type Place = ([u8; 32], u64);
+
+/// What was opened, and with what.
+#[derive(Clone, Debug, Default)]
+pub struct Opened {
+    /// The user.
+    pub user: String,
+    /// Keys of spaces, where bags, links and envelopes say that they belong.
+    pub spaces: BTreeMap<Place, [u8; 32]>,
+    /// Keys of contents.
+    pub contents: BTreeSet<[u8; 32]>,
+    /// Objects that opened; of a pack, anything inside is enough.
+    pub objects: BTreeSet<ObjectKey>,
+    /// Every pack that there is: what is not among the opened objects stayed closed.
+    pub packs: BTreeSet<ObjectKey>,
+    /// Names of files.
+    pub names: BTreeSet<Vec<u8>>,
+}
+
+impl Opened {
+    /// What the oracle of revocations asks for.
+    ///
+    /// Of packs it is known whether they open. A leaf that stays closed may be anybody's.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        Reach {
+            user: self.user.clone(),
+            known: self.packs.union(&self.objects).cloned().collect(),
+            opened: self.objects.clone(),
+        }
+    }
+
+    /// The key of a space, by what an envelope says of itself.
+    #[must_use]
+    pub fn key_of(&self, envelope: &turncoat_core::wire::Envelope) -> Option<[u8; 32]> {
+        let place = (envelope.space.0, envelope.epoch.0);
+        self.spaces.get(&place).copied()
+    }
+}
+
+/// Opens all that the user's password opens, of every version of every object.
+#[must_use]
+pub fn open(realm: &[u8; 32], user: &str, password: &[u8], record: &Versions) -> Opened {
+    let id = formula::hash("user-id", &[realm, user.as_bytes()]);
+    let mut work = Work::of(record);
+    work.opened.user = user.to_owned();
+    for (key, bag) in std::mem::take(&mut work.bags) {
+        if bag.user.0 == id
+            && let Some(secrets) = open_bag(realm, password, &bag)
+        {
+            work.opens(&key);
+            work.epoch_key((secrets.space, 1), secrets.epoch_key);
+            if let Some(decryption) = decryption_key(&secrets) {
+                work.open_envelopes(&UserId(id), &decryption);
+            }
+        }
+    }
+    work.open_leaves();
+    work.open_packs();
+    work.opened
+}
+
+fn open_bag(realm: &[u8; 32], password: &[u8], bag: &KeyBag) -> Option<Secrets> {
+    let master = formula::master_key(realm, &bag.user.0, &bag.kdf, password);
+    let wrap = formula::mac(&master, "wrap", &[]);
+    let context = formula::bag_context(realm, &bag.user.0, &bag.kdf);
+    let opened = formula::gcm_open(&wrap, &bag.nonce, &context, &bag.sealed.0)?;
+    Secrets::decode(&opened).ok()
+}
+
+fn decryption_key(secrets: &Secrets) -> Option<PrivateKey> {
+    let (p, q) = &secrets.decryption;
+    formula::private_key(p, q)
+}
+
+/// The record, sorted by what is to be opened, and what is known so far.
+#[derive(Default)]
+struct Work {
+    bags: Vec<(storage::Key, KeyBag)>,
+    envelopes: Vec<(storage::Key, SignedEnvelope)>,
+    closed: Vec<(storage::Key, Leaf)>,
+    packs: BTreeMap<[u8; 16], Vec<Bytes>>,
+    /// First bytes and lengths of the segments of each pack.
+    segments: BTreeMap<[u8; 16], BTreeSet<(u32, u32)>>,
+    /// Every key of a space that was found, wherever it belongs.
+    epochs: BTreeSet<Key>,
+    opened: Opened,
+}
+
+impl Work {
+    fn of(record: &Versions) -> Self {
+        let mut work = Self::default();
+        for (key, bytes) in record.everything() {
+            work.sort(key, bytes);
+        }
+        work
+    }
+
+    fn sort(&mut self, key: &storage::Key, bytes: &Bytes) {
+        match key.kind {
+            Kind::Bag => {
+                let bag = Reader::all(bytes, KeyBag::read).ok();
+                self.bags.extend(bag.map(|bag| (key.clone(), bag)));
+            }
+            Kind::Envelope => {
+                let envelope = Reader::all(bytes, SignedEnvelope::read).ok();
+                let envelope = envelope.map(|envelope| (key.clone(), envelope));
+                self.envelopes.extend(envelope);
+            }
+            Kind::Leaf => {
+                let leaf = Leaf::decode(bytes).ok();
+                self.closed.extend(leaf.map(|leaf| (key.clone(), leaf)));
+            }
+            Kind::Pack => {
+                if let Ok(id) = <[u8; 16]>::try_from(key.id.as_slice()) {
+                    self.packs.entry(id).or_default().push(bytes.clone());
+                    self.opened.packs.insert(key.into());
+                }
+            }
+            Kind::Records => {
+                for record in added_records(bytes) {
+                    let segments = self.segments.entry(record.pack.0).or_default();
+                    segments.insert((record.offset, record.length));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn opens(&mut self, key: &storage::Key) {
+        self.opened.objects.insert(key.into());
+    }
+
+    fn epoch_key(&mut self, place: Place, key: Key) {
+        self.epochs.insert(key);
+        self.opened.spaces.entry(place).or_insert(key);
+    }
+
+    fn open_envelopes(&mut self, user: &UserId, decryption: &PrivateKey) {
+        let (mine, others) = std::mem::take(&mut self.envelopes)
+            .into_iter()
+            .partition(|(_, signed)| signed.envelope.recipient == *user);
+        self.envelopes = others;
+        for (key, signed) in mine {
+            let envelope = &signed.envelope;
+            let Some(epoch_key) = formula::unwrap(decryption, envelope) else {
+                continue;
+            };
+            self.opens(&key);
+            self.epoch_key((envelope.space.0, envelope.epoch.0), epoch_key);
+            self.opened
+                .names
+                .extend(formula::open_note(&epoch_key, envelope));
+        }
+    }
+
+    /// Tries every key on every leaf, until no leaf tells of a key that is new.
+    fn open_leaves(&mut self) {
+        let mut tried = BTreeSet::new();
+        loop {
+            let fresh: Vec<Key> = self.epochs.difference(&tried).copied().collect();
+            if fresh.is_empty() {
+                return;
+            }
+            tried.extend(fresh.iter().copied());
+            for (key, leaf) in std::mem::take(&mut self.closed) {
+                match fresh.iter().find_map(|epoch| open_leaf(epoch, &leaf)) {
+                    Some(entry) => {
+                        self.opens(&key);
+                        self.learn(entry);
+                    }
+                    None => self.closed.push((key, leaf)),
+                }
+            }
+        }
+    }
+
+    fn learn(&mut self, entry: Entry) {
+        match entry {
+            Entry::File {
+                content_key,
+                keyring,
+                name,
+            } => {
+                self.opened.contents.insert(content_key);
+                if let Some(region) = &keyring {
+                    self.open_keyring(&content_key, region);
+                }
+                self.learn_name(&content_key, name);
+            }
+            Entry::Link {
+                space,
+                epoch,
+                epoch_key,
+                name,
+                name_key,
+            } => {
+                self.epoch_key((space, epoch), epoch_key);
+                self.learn_name(&name_key, name);
+            }
+            Entry::Other => {}
+        }
+    }
+
+    fn learn_name(&mut self, key: &Key, name: NameRef) {
+        let name = match name {
+            NameRef::Inline(name) => Some(name),
+            NameRef::Object(region) => self.open_region(key, "name-key", NAME, &region),
+        };
+        self.opened.names.extend(name);
+    }
+
+    fn open_keyring(&mut self, newest: &Key, region: &Region) {
+        let Some(opened) = self.open_region(newest, "keyring-key", KEYRING, region) else {
+            return;
+        };
+        if let Ok(keys) = Reader::all(&opened, Vec::<Key>::read) {
+            self.opened.contents.extend(keys);
+        }
+    }
+
+    /// A sealed object in a pack that is no chunk.
+    fn open_region(
+        &mut self,
+        key: &Key,
+        label: &str,
+        kind: u8,
+        region: &Region,
+    ) -> Option<Vec<u8>> {
+        let id = region.pack.as_bytes();
+        let key = formula::mac(key, label, &[id]);
+        let context = formula::context(kind, id, region.offset);
+        let mut versions = self.packs.get(id)?.iter();
+        let opened = versions.find_map(|pack| {
+            let sealed = part(pack, region.offset, region.length)?;
+            formula::gcm_open(&key, &[0; 12], &context, sealed)
+        })?;
+        let pack = ObjectKey::new(Kind::Pack.name(), *id);
+        self.opened.objects.insert(pack);
+        formula::unpadded(&opened).map(<[u8]>::to_vec)
+    }
+
+    /// Tries every content key on the first chunk of every segment.
+    fn open_packs(&mut self) {
+        for (id, versions) in &self.packs {
+            let segments = self.segments.get(id).into_iter().flatten();
+            let mut chunks = segments.flat_map(|(offset, length)| {
+                let chunk = |pack| part(pack, *offset, *length);
+                versions.iter().filter_map(chunk)
+            });
+            let opens = |segment: &[u8]| {
+                let end = segment.len().min(CHUNK_SIZE + TAG_SIZE);
+                let chunk = segment.get(..end).unwrap_or_default();
+                let mut keys = self.opened.contents.iter();
+                keys.any(|content| open_chunk(content, id, chunk).is_some())
+            };
+            if chunks.any(opens) {
+                let key = ObjectKey::new(Kind::Pack.name(), *id);
+                self.opened.objects.insert(key);
+            }
+        }
+    }
+}
+
+fn part(pack: &Bytes, offset: u32, length: u32) -> Option<&[u8]> {
+    let offset = usize::try_from(offset).ok()?;
+    let end = offset.checked_add(usize::try_from(length).ok()?)?;
+    pack.get(offset..end)
+}
+
+fn open_leaf(epoch: &Key, leaf: &Leaf) -> Option<Entry> {
+    let id = leaf.id.as_bytes();
+    let key = formula::mac(epoch, "leaf-key", &[id]);
+    let context = formula::context(LEAF, id, leaf.segments);
+    let opened = formula::gcm_open(&key, &[0; 12], &context, &leaf.sealed.0)?;
+    Entry::decode(&opened).ok()
+}
+
+/// The first chunk of a segment: its ordinal is zero.
+fn open_chunk(content: &Key, pack: &[u8; 16], chunk: &[u8]) -> Option<Vec<u8>> {
+    let key = formula::mac(content, "chunk-key", &[pack, &0_u32.to_be_bytes()]);
+    formula::gcm_open(&key, &[0; 12], &formula::context(CHUNK, pack, 0), chunk)
+}
+
+#[cfg(test)]
+mod tests;
