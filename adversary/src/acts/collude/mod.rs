@@ -161,13 +161,23 @@ impl Colluder {
         Some(())
     }
 
-    /// The message with `key` in the envelope at `path`, wrapped for the keys of `recipient`, an
-    /// encoded record, under a note of that name, and signed with these keys. Without a key, one of
-    /// the server's goes in.
-    ///
-    /// A member takes the key that [`Opened::key_of`](crate::decryptor::Opened::key_of) tells.
+    /// The message with a key of the server's in the envelope at `path`, wrapped for the keys of
+    /// `recipient`, an encoded record, under a note of that name, and signed with these keys.
     #[must_use]
     pub fn wrap(
+        &self,
+        message: &[u8],
+        path: &str,
+        recipient: &[u8],
+        name: &[u8],
+    ) -> Option<Vec<u8>> {
+        self.wrap_key(message, path, recipient, None, name)
+    }
+
+    /// [`wrap`](Self::wrap) with `key` in place of the server's own: that of a space which the
+    /// colluder belongs to, as [`Opened::key_of`](crate::decryptor::Opened::key_of) tells it.
+    #[must_use]
+    pub fn wrap_key(
         &self,
         message: &[u8],
         path: &str,

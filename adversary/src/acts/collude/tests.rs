@@ -104,7 +104,7 @@ fn a_wrapped_key_opens_with_the_recipients_key() {
     };
     let inbox = Reply::Inbox(vec![genuine]).encode();
     let recipient = bob.record().unwrap();
-    let forged = eve.wrap(&inbox, "inbox.last", &recipient, None, b"plan");
+    let forged = eve.wrap(&inbox, "inbox.last", &recipient, b"plan");
     let forged = forged.unwrap();
     let Ok(Reply::Inbox(envelopes)) = Reply::decode(&forged) else {
         panic!("no inbox");
