@@ -5,7 +5,10 @@
 //! through these macros, can one of them be left out.
 
 macro_rules! defences {
-    ($( $(#[doc = $text:literal])* $variant:ident = $name:literal, $guarantee:literal, $partner:expr; )*) => {
+    ($(
+        $(#[doc = $text:literal])*
+        $variant:ident = $name:literal, $guarantee:literal, $partner:expr;
+    )*) => {
         /// A security decision of the client, by name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[non_exhaustive]

@@ -66,8 +66,6 @@ labels! {
     // What a content key derives.
     /// A content key and a chunk's place in its pack to the key that seals the chunk.
     ChunkKey = "chunk-key",
-    /// A content key to the tag that names its content inside one space.
-    ContentTag = "content-tag",
     /// A content key and a pack to the key that seals a long name.
     NameKey = "name-key",
     /// A content key and a pack to the key that seals a keyring.
@@ -96,8 +94,6 @@ labels! {
     Roster = "roster",
     /// A signed head to its hash.
     Head = "head",
-    /// An envelope to its context.
-    Envelope = "envelope",
 
     // Signatures.
     /// A public record, signed by its owner.
@@ -110,12 +106,6 @@ labels! {
     SignEnvelope = "sign-envelope",
     /// What two devices exchange to compare, signed by each.
     SignContact = "sign-contact",
-
-    // What a device keeps.
-    /// The device's trusted state to its checksum.
-    State = "state",
-    /// What two devices exchange, to its hash.
-    Contact = "contact",
 }
 
 #[cfg(test)]

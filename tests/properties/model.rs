@@ -51,7 +51,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => proptest::collection::vec(any::<u8>(), 65_500..65_600),
     ];
     prop_oneof![
-        3 => (name.clone(), content.clone()).prop_map(|(name, content)| Act::Upload { name, content }),
+        3 => (name.clone(), content.clone())
+            .prop_map(|(name, content)| Act::Upload { name, content }),
         3 => (name.clone(), content).prop_map(|(name, content)| Act::Append { name, content }),
         1 => name.clone().prop_map(|name| Act::Delete { name }),
         3 => (name.clone(), user.clone()).prop_map(|(name, with)| Act::Share { name, with }),

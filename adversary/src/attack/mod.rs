@@ -144,8 +144,8 @@ coded! {
             /// What.
             operation: Operation,
         },
-        /// Starts an operation. It runs up to the first request that a hold stops; without a hold it
-        /// sends nothing yet.
+        /// Starts an operation. It runs up to the first request that a hold stops; without a hold
+        /// it sends nothing yet.
         3 => Start {
             /// Where.
             device: DeviceName,

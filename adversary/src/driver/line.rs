@@ -135,7 +135,8 @@ mod tests {
         let mut context = Context::from_waker(Waker::noop());
         assert!(future.as_mut().poll(&mut context).is_pending());
         assert!(
-            matches!(line.take_call(), Some(Call::Request { bytes, reply_max: 10 }) if bytes == b"ask")
+            matches!(line.take_call(), Some(Call::Request { bytes, reply_max: 10 })
+                if bytes == b"ask")
         );
         assert!(future.as_mut().poll(&mut context).is_pending());
         line.respond(Response::Reply(Err(Lost::Timeout)));

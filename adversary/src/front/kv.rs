@@ -1,4 +1,4 @@
-//! The plain key-value front: what a client may ask, how it is encoded, and the client's side of it.
+//! The plain key-value front: what a client may ask, how it is encoded, the client's side of it.
 //!
 //! It is the shape of every course project and of most storage back ends: objects under ids of the
 //! client's choice, and one public object for each user. The server answers; it proves nothing.

@@ -226,7 +226,7 @@ fn contents(engine: &mut Engine) {
 /// user runs, and handlers run in the middle of operations.
 #[expect(
     deprecated,
-    reason = "the engine marks these two hooks as volatile, not as going away; the version is pinned"
+    reason = "the engine marks these hooks as volatile, not as going away; the version is pinned"
 )]
 fn names(engine: &mut Engine, world: &Rc<World>) {
     let here = Rc::clone(world);

@@ -168,7 +168,8 @@ fn miscounted(name: &str, count: usize) -> ScriptError {
     error.expected(uses.join(" or "))
 }
 
-/// Checks words that stand in the script as literals: a run would find them only when it gets there.
+/// Checks words that stand in the script as literals: a run would find them only when it gets
+/// there.
 fn check_literals(name: &str, call: &FnCallExpr, at: Position) -> Result<(), ScriptError> {
     let text = |index: usize| match call.args.get(index) {
         Some(Expr::StringConstant(text, at)) => Some((text.as_str(), *at)),

@@ -242,7 +242,10 @@ fn check_id(line: &Line) -> Result<(), ScriptError> {
     Err(
         ScriptError::new(Fault::Header, format!("`{}` is no id", line.key))
             .at(line.line, 4)
-            .expected("a first line `// id: the attack in one sentence.`, the id in lower-case letters, digits and hyphens"),
+            .expected(
+                "a first line `// id: the attack in one sentence.`, the id in lower-case letters, \
+                 digits and hyphens",
+            ),
     )
 }
 

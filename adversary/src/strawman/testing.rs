@@ -1,4 +1,4 @@
-//! An honest key-value store in memory, and people with devices on it, for the tests of this folder.
+//! An honest key-value store in memory, and people with devices on it, for this folder's tests.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -126,7 +126,7 @@ impl<S: Summary> Default for Mountain<S> {
     }
 }
 
-/// The levels of the largest complete subtrees that cover the leaves `from..to`, from left to right.
+/// The levels of the largest complete subtrees that cover the leaves `from..to`, left to right.
 ///
 /// There are at most twice as many as `to` has bits.
 pub fn decomposition(from: u64, to: u64) -> impl Iterator<Item = u8> {

@@ -51,7 +51,9 @@ macro_rules! choice {
         }
     };
     (@pattern $bound:ident $variant:ident) => { Self::$variant };
-    (@pattern $bound:ident $variant:ident { $($field:ident),* }) => { Self::$variant { $($field),* } };
+    (@pattern $bound:ident $variant:ident { $($field:ident),* }) => {
+        Self::$variant { $($field),* }
+    };
     (@pattern $bound:ident $variant:ident ( $inner:ty )) => { Self::$variant($bound) };
     (@write $inner:ty, $bound:ident, $writer:ident) => { $bound.write($writer) };
 }

@@ -200,7 +200,7 @@ impl Colluder {
         native::set(message, path, &Value::Bytes(encoded(&signed)))
     }
 
-    /// The server's own key that [`wrap`](Self::wrap) puts into an envelope of this space and epoch.
+    /// The server's own key that [`wrap`](Self::wrap) puts into an envelope of a space and epoch.
     #[must_use]
     pub fn epoch_key(&self, envelope: &Envelope) -> [u8; 32] {
         let hash = Sha256::new_with_prefix(b"a key of the server's");
@@ -253,8 +253,8 @@ impl Colluder {
     }
 }
 
-/// The PKCS #1 version 1.5 signature of a SHA-256 hash, by the textbook: clients have no such thing,
-/// so the crate's is not compiled in.
+/// The PKCS #1 version 1.5 signature of a SHA-256 hash, by the textbook: clients have none, so
+/// the crate's is not compiled in.
 fn pkcs1(key: &PrivateKey, hash: &[u8]) -> Option<Vec<u8>> {
     const PREFIX: [u8; 19] = [
         0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01,

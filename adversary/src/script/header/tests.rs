@@ -1,3 +1,5 @@
+//! Headers: what is read, and what a wrong one is told.
+
 use super::*;
 
 const GOOD: &str = "\

@@ -1,3 +1,5 @@
+//! Scripts that are wrong, and what they are told.
+
 use super::*;
 use crate::script::Fault;
 

@@ -1,10 +1,12 @@
+//! What the language promises: acts, handlers, expectations, and what a run records.
+
 use super::*;
 use crate::attack::{Expectation, Step};
 use crate::client::Operation;
 use crate::selector::Audience;
 
 /// The example of the design, as it stands there.
-const HEAD_ROLLBACK: &str = r#"// head-rollback: an older signed head is served to a device that has seen a newer one.
+const HEAD_ROLLBACK: &str = r#"// head-rollback: an older signed head is served after a newer one.
 let alice = user("alice");
 alice.upload("notes.txt", "v1");
 let before = server.snapshot();

@@ -1,3 +1,5 @@
+//! The language over a world of a few lines.
+
 mod bad_input;
 mod fake;
 mod language;

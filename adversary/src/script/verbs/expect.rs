@@ -17,7 +17,8 @@ pub(super) const VERBS: &[Verb] = &[
     verb(NOTHING, "expect_violation", (2, 3), "expect_violation(\"rollback\", || .., honest_usage)",
         "Attacked: exactly this violation. Honest: success, or the named error of usage.",
         violation),
-    verb(NOTHING, "expect_unavailable", (2, 3), "expect_unavailable(\"withheld\", || .., honest_usage)",
+    verb(NOTHING, "expect_unavailable", (2, 3),
+        "expect_unavailable(\"withheld\", || .., honest_usage)",
         "Attacked: no usable answer, by this name or by \"any\". Honest: success.", unavailable),
     verb(NOTHING, "expect_usage", (2, 2), "expect_usage(\"no-such-file\", || ..)",
         "In every run this error of usage.", |call| {
