@@ -1,4 +1,15 @@
 //! The hardened client: end-to-end encrypted storage that catches a server that betrays it.
+//!
+//! A [`Session`] is one login of one account on one device. Time, randomness, the server and what
+//! the device must remember enter through the four doors of [`Ports`] and through nothing else:
+//! this crate does no I/O, reads no clock and has no globals. Content enters and leaves by push and
+//! pull calls. Every operation is an `async fn` that needs no runtime; it waits for the server and
+//! for durable state alone, and may be dropped wherever it waits.
+//!
+//! A failure is an [`Error`] of one of three classes: the server is caught, there is no usable
+//! answer, or the call was wrong. The [`manual`] has the threat model, the layout of every byte,
+//! and each decision with the attack that it answers. Every security decision is named in
+//! [`Defence`].
 #![no_std]
 
 extern crate alloc;
@@ -13,6 +24,7 @@ pub mod error;
 pub mod id;
 mod labels;
 mod limits;
+pub mod manual;
 mod primitive;
 pub mod remote;
 mod seal;
