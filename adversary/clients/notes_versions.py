@@ -74,7 +74,9 @@ def existing(name, content):
 
 def perform(op, name, content):
     names = lambda stored: set(json.loads(stored or b"[]"))
-    if op == "upload":
+    if op == "login":
+        return {"claims": {"monotone": bool(newest)}}
+    elif op == "upload":
         change(name, lambda _: content)
         change("/names", lambda stored: json.dumps(sorted(names(stored) | {name})).encode())
     elif op == "append":
@@ -91,7 +93,7 @@ def perform(op, name, content):
         return {"names": sorted(names(fetch("/names")[2])), "claims": {"monotone": known}}
     return {}
 
-operations = ["upload", "download", "append", "delete", "list"]
+operations = ["login", "upload", "download", "append", "delete", "list"]
 print(json.dumps({"turncoat": 1, "name": "notes_versions", "operations": operations, "claims": ["monotone"], "conditional": True}), flush=True)
 for ask in map(json.loads, sys.stdin):
     try:

@@ -200,7 +200,6 @@ mod tests {
             Usage::EmptyName,
             Usage::Full,
             Usage::NameTaken,
-            Usage::NoInvitation,
             Usage::NoSuchFile,
             Usage::NotOwner,
             Usage::NotShared,

@@ -25,7 +25,6 @@ pub(super) fn checked(operation: &str) -> Option<Checked> {
         "revoke" => ("the owner reads on after a revocation", revoke),
         "fingerprint" => ("a fingerprint is the same for everybody", fingerprint),
         "verify" => ("the right fingerprint is taken", verify),
-        "compare" => ("two devices of an honest server agree", compare),
         _ => return None,
     })
 }
@@ -210,15 +209,5 @@ fn verify(trial: &mut Trial<'_>) -> Check {
     let user = trial.user("bob");
     trial
         .run(&ann, &Operation::Verify { user, fingerprint })
-        .map(drop)
-}
-
-fn compare(trial: &mut Trial<'_>) -> Check {
-    let ann = trial.device("ann", FIRST)?;
-    let phone = trial.device("ann", "phone")?;
-    trial.put(&ann, "a", b"1")?;
-    trial.expect(&phone, "a", b"1")?;
-    trial
-        .run(&ann, &Operation::Compare { other: phone })
         .map(drop)
 }

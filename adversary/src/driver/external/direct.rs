@@ -7,6 +7,8 @@ use super::fault::{Fault, NotStarted};
 use super::hub::External;
 use crate::client::{DeviceName, Operation, Outcome};
 use crate::front::kv;
+use crate::honest::store::Versions;
+use crate::stage::key_value;
 
 /// Whoever answers the clients' requests to the store.
 pub trait Service {
@@ -16,6 +18,17 @@ pub trait Service {
     ///
     /// [`Lost`] ends the client's connection without a reply.
     fn handle(&mut self, who: &DeviceName, request: kv::Request) -> Result<kv::Reply, Lost>;
+}
+
+/// An honest store in memory, for runs without a stage.
+#[derive(Debug, Default)]
+pub struct HonestStore(Versions);
+
+impl Service for HonestStore {
+    fn handle(&mut self, who: &DeviceName, request: kv::Request) -> Result<kv::Reply, Lost> {
+        // Which operation asks matters to acts alone, and there are none.
+        Ok(key_value(&mut self.0.view(who, 0), request))
+    }
 }
 
 impl External {

@@ -12,8 +12,8 @@ use crate::client::{Answer, Claims, Class, DeviceName, Failure, Operation, Outco
 /// The version of the protocol, which both first lines state.
 pub const VERSION: u64 = 1;
 
-/// Every operation that a client may declare.
-pub const OPERATIONS: [&str; 14] = [
+/// Every operation that a client may declare. Not `compare`: a process cannot meet another one.
+pub const OPERATIONS: [&str; 13] = [
     "sign_up",
     "login",
     "upload",
@@ -27,7 +27,6 @@ pub const OPERATIONS: [&str; 14] = [
     "revoke",
     "fingerprint",
     "verify",
-    "compare",
 ];
 
 /// Every claim that a client may declare and then make.
@@ -158,7 +157,7 @@ pub(super) fn ask(id: u64, operation: &Operation) -> Result<Vec<u8>, Failure> {
             add("user", json!(user));
             add("fingerprint", encoded(fingerprint));
         }
-        Operation::Compare { other } => add("other", json!(other.to_string())),
+        Operation::Compare { .. } => return Err(Failure::new(Class::Usage, "undeclared")),
     }
     Ok(line.to_string().into_bytes())
 }

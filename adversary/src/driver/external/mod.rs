@@ -5,6 +5,8 @@
 //! process group.
 
 mod adapter;
+#[cfg(test)]
+mod adapter_tests;
 mod checks;
 mod command;
 mod conformance;
@@ -24,7 +26,7 @@ use std::time::Duration;
 pub use self::adapter::{ExternalClient, declaration_of};
 pub use self::command::CommandLine;
 pub use self::conformance::{Conformance, Row, State, conformance};
-pub use self::direct::Service;
+pub use self::direct::{HonestStore, Service};
 pub use self::fault::{Fault, FaultKind, NotStarted};
 pub use self::groups::end_all;
 pub use self::hub::External;
@@ -51,7 +53,7 @@ impl Default for ExternalLimits {
         Self {
             start_time: Duration::from_secs(10),
             operation_time: Duration::from_secs(10),
-            output_max: 96 * 1024 * 1024,
+            output_max: 48 * 1024 * 1024,
             state_max: 16 * 1024 * 1024,
             http: HttpLimits::default(),
         }

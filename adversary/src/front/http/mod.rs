@@ -43,10 +43,10 @@ impl Default for HttpLimits {
         Self {
             bounds: Bounds {
                 head_max: 16 * 1024,
-                body_max: 64 * 1024 * 1024,
+                body_max: 32 * 1024 * 1024,
                 request_time: Duration::from_secs(30),
             },
-            connections_max: 64,
+            connections_max: 32,
             answer_time: Duration::from_secs(30),
         }
     }
