@@ -2,6 +2,7 @@
 
 mod control;
 mod decide;
+mod offline;
 mod parallel;
 mod script;
 
@@ -237,15 +238,20 @@ fn once_with(
     };
     let history = stage.history().clone();
     let judged = catch_unwind(AssertUnwindSafe(|| oracle::judge(&history, &facts)));
-    let judged = judged.unwrap_or_else(|_| oracle::Judgement {
+    let mut judged = judged.unwrap_or_else(|_| oracle::Judgement {
         breaches: Vec::new(),
         undecided: vec!["an oracle crashed".to_owned()],
     });
+    let mut judgements = stage.judgements().to_vec();
+    let plan = subject.plan();
+    let found = offline::examine(&stage, acts, plan, &history, &mut judgements);
+    judged.breaches.extend(found.breaches);
+    judged.undecided.extend(found.undecided);
     Run {
         acts,
         without,
         attack: stage.attack(),
-        judgements: stage.judgements().to_vec(),
+        judgements,
         guarded: stage.guarded(),
         faults: stage.faults().to_vec(),
         stray: stage.stray().to_vec(),

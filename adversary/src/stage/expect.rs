@@ -136,10 +136,12 @@ impl Stage {
             }
             Expectation::Admitted { claim } => self.admitted(&open, claim, honest),
             Expectation::NoRequest { selector } if !honest => self.no_request(&open, selector),
-            Expectation::SameView { second } => self.same_view(&open, *second),
+            Expectation::SameView { second } if !honest => self.same_view(&open, *second),
             Expectation::Unchanged => self.unchanged(&open),
-            // Only the attacked run forbids the request; only the oracles judge the rest.
+            // Only the attacked run is judged: a client that tells too much tells it in both. The
+            // rest is for the oracles.
             Expectation::NoRequest { .. }
+            | Expectation::SameView { .. }
             | Expectation::ClosedTo { .. }
             | Expectation::OpenedBy { .. }
             | Expectation::Anything => Found::nothing(),

@@ -5,6 +5,7 @@ use super::super::value::{Content, Stored};
 use super::verb;
 use crate::attack::Step;
 use crate::chooser::seeded_bytes;
+use crate::honest::storage::Kind;
 use rhai::{Dynamic, ImmutableString};
 use std::collections::BTreeSet;
 
@@ -18,7 +19,7 @@ pub(super) const VERBS: &[Verb] = &[
     verb(NOTHING, "secret", (1, 1), "secret(count)",
         "A text that the server must never see, different at each call.", secret),
     verb(NOTHING, "content_of", (1, 1), "content_of(objects)",
-        "The largest of some objects.", content_of),
+        "The largest of the objects that hold content; of all, if none does.", content_of),
     verb(NOTHING, "kind_of", (2, 2), "kind_of(objects, \"head\")",
         "The first object of a kind, or nothing.", kind_of),
     verb(NOTHING, "for_each", (2, 2), "for_each(list, |one| ..)",
@@ -74,8 +75,12 @@ fn stored(call: &Call<'_>) -> Given<Vec<Stored>> {
 fn content_of(call: &Call<'_>) -> Given {
     let objects = stored(call)?;
     let mut largest: Option<&Stored> = None;
+    let weight = |object: &Stored| {
+        let kind = Kind::parse(&object.0.kind);
+        (kind.is_some_and(Kind::holds_content), object.0.size)
+    };
     for object in &objects {
-        if largest.is_none_or(|largest| object.0.size > largest.0.size) {
+        if largest.is_none_or(|largest| weight(object) > weight(largest)) {
             largest = Some(object);
         }
     }

@@ -1,0 +1,135 @@
+//! What is decided after a run, with the server's whole record and users' own keys in hand.
+
+use std::collections::BTreeMap;
+
+use super::Plan;
+use crate::attack::{Expectation, Object};
+use crate::decryptor::{self, Opened};
+use crate::driver::{Front, REALM};
+use crate::history::{History, ObjectKey};
+use crate::oracle::{self, KeyUse};
+use crate::stage::{Acts, Fallen, Judgement, Stage, password_of};
+use crate::verdict::{Breach, Guarantee};
+
+/// What came out.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) breaches: Vec<Breach>,
+    pub(super) undecided: Vec<String>,
+}
+
+/// Opens what users' keys open, as far as the script asks for it, and judges.
+///
+/// An honest run is not judged: where a script has no acts, both runs are the same.
+pub(super) fn examine(
+    stage: &Stage,
+    acts: Acts,
+    plan: &Plan,
+    history: &History,
+    judgements: &mut [Judgement],
+) -> Findings {
+    let mut findings = Findings::default();
+    let native = stage.client().declaration().front == Front::Native;
+    if acts == Acts::Evaluated || !native {
+        return findings;
+    }
+    let mut offline = Offline {
+        stage,
+        opened: BTreeMap::new(),
+    };
+    for judgement in judgements.iter_mut() {
+        offline.judge(judgement, &mut findings);
+    }
+    match plan.guarantee {
+        Guarantee::G7 => {
+            for user in stage.users() {
+                let reach = offline.opened_by(user).reach();
+                match oracle::judge_reach(history, &reach) {
+                    Ok(breaches) => findings.breaches.extend(breaches),
+                    Err(why) => findings.undecided.push(why),
+                }
+            }
+        }
+        Guarantee::G13 => {
+            let users = stage.users().iter();
+            let uses: Vec<KeyUse> = users
+                .flat_map(|user| uses(offline.opened_by(user)))
+                .collect();
+            findings.breaches.extend(oracle::judge_keys(&uses));
+        }
+        _ => {}
+    }
+    findings
+}
+
+/// What each user's keys open, computed when it is first asked for.
+struct Offline<'s> {
+    stage: &'s Stage,
+    opened: BTreeMap<String, Opened>,
+}
+
+impl Offline<'_> {
+    fn opened_by(&mut self, user: &str) -> &Opened {
+        let versions = self.stage.versions();
+        self.opened
+            .entry(user.to_owned())
+            .or_insert_with(|| decryptor::open(&REALM, user, &password_of(user), versions))
+    }
+
+    fn judge(&mut self, judgement: &mut Judgement, findings: &mut Findings) {
+        let (colluder, object, closed) = match &judgement.expectation {
+            Expectation::ClosedTo { colluder, object } => (colluder.clone(), object, true),
+            Expectation::OpenedBy { colluder, object } => (colluder.clone(), object, false),
+            _ => return,
+        };
+        let Some(object) = self.key(object) else {
+            findings
+                .undecided
+                .push(format!("{object} is no object of this run"));
+            return;
+        };
+        let reach = self.opened_by(&colluder).reach();
+        match (closed, reach.opened.contains(&object)) {
+            (true, true) => {
+                judgement.fallen = Some(Fallen::Named(Guarantee::G7));
+                judgement.instead = Some(format!("{colluder} opens {object}"));
+            }
+            (true, false) if !reach.known.contains(&object) => {
+                findings
+                    .undecided
+                    .push(format!("it is not known whether {object} opens"));
+            }
+            (false, false) => {
+                let what = format!("the decryptor does not open {object} with {colluder}'s keys");
+                findings.undecided.push(what);
+            }
+            (true, false) | (false, true) => {}
+        }
+    }
+
+    fn key(&self, object: &Object) -> Option<ObjectKey> {
+        match object {
+            Object::Key { key } => Some(key.clone()),
+            Object::Written { operation, index } => {
+                let wrote = self.stage.versions().wrote(*operation);
+                let written = wrote.get(usize::try_from(*index).ok()?)?;
+                Some(ObjectKey::from(&written.key))
+            }
+        }
+    }
+}
+
+/// The keys that derive those of contents and leaves, each with what it is for.
+fn uses(opened: &Opened) -> Vec<KeyUse> {
+    let derives = |key: &[u8; 32], purpose: &str| KeyUse {
+        key: *key,
+        purpose: purpose.to_owned(),
+        nonce: None,
+        message: [0; 32],
+        length: 0,
+        place: format!("a {purpose} of {}", opened.user),
+    };
+    let contents = opened.contents.iter().map(|key| derives(key, "content"));
+    let spaces = opened.spaces.values().map(|key| derives(key, "space"));
+    contents.chain(spaces).collect()
+}
