@@ -5,7 +5,7 @@ use aes_gcm::{Aes256Gcm, Tag};
 use hmac::{Hmac, Mac};
 use rsa::{BoxedUint, Oaep, PrivateKey};
 use sha2::{Digest, Sha256};
-use turncoat_core::wire::{Blob, Envelope, Frame, KdfParams};
+use turncoat_core::wire::{Blob, Envelope, Frame, KdfParams, Writer};
 
 /// What is sealed; one byte of the associated data.
 pub(super) const BAG: u8 = 1;
@@ -33,7 +33,7 @@ pub(super) fn mac(key: &Key, label: &str, parts: &[&[u8]]) -> Key {
 }
 
 /// `SHA-256("turncoat/1/" label ":" (length part)*)`.
-pub(super) fn hash(label: &str, parts: &[&[u8]]) -> Key {
+pub(crate) fn hash(label: &str, parts: &[&[u8]]) -> Key {
     let mut hash = Sha256::new_with_prefix(format!("turncoat/1/{label}:"));
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
@@ -89,6 +89,16 @@ pub(super) fn gcm_open(
     Some(data)
 }
 
+/// Seals bytes, and adds the tag.
+fn gcm_seal(key: &Key, nonce: &[u8; 12], context: &[u8], plain: &[u8]) -> Vec<u8> {
+    let mut sealed = plain.to_vec();
+    let tag = Aes256Gcm::new(key.into())
+        .encrypt_inout_detached(nonce.into(), context, sealed.as_mut_slice().into())
+        .expect("nothing here is as long as a GCM message may be");
+    sealed.extend_from_slice(&tag);
+    sealed
+}
+
 /// What lies behind a length, before zeros.
 pub(super) fn unpadded(padded: &[u8]) -> Option<&[u8]> {
     let (size, rest) = padded.split_first_chunk::<4>()?;
@@ -130,4 +140,15 @@ pub(crate) fn open_note(key: &Key, envelope: &Envelope) -> Option<Vec<u8>> {
     let note_key = mac(key, "note-key", &[id]);
     let opened = gcm_open(&note_key, &[0; 12], &context(NOTE, id, 0), &envelope.note.0)?;
     unpadded(&opened).map(<[u8]>::to_vec)
+}
+
+/// The note that says `name`: behind its length, in whole kibibytes.
+pub(crate) fn seal_note(key: &Key, envelope: &Envelope, name: &[u8]) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.bytes(name);
+    let size = writer.size();
+    writer.zeros(size.next_multiple_of(1024) - size);
+    let id = envelope.id.as_bytes();
+    let note_key = mac(key, "note-key", &[id]);
+    gcm_seal(&note_key, &[0; 12], &context(NOTE, id, 0), &writer.finish())
 }

@@ -8,16 +8,13 @@ use chacha20::rand_core::{Rng, SeedableRng};
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};
 use rsa::{BoxedUint, Oaep, PrivateKey, PublicKey};
 use sha2::{Digest, Sha256};
-use turncoat_core::hazmat::Label;
-use turncoat_core::hazmat::hash::Hasher;
-use turncoat_core::hazmat::{aead, mac};
 use turncoat_core::id::{Fingerprint, Realm, UserId};
 use turncoat_core::wire::{
     Blob, Envelope, Frame, Key, PublicRecord, Reader, SignedEnvelope, SignedHead, SignedRecord,
     SignedRosterChange, VERSION, Wire, Writer,
 };
 
-use crate::decryptor::formula::{integer, private_key, wrapping_label};
+use crate::decryptor::formula::{self, integer, private_key, wrapping_label};
 use crate::front::native::{self, Value};
 use crate::honest::storage::encoded;
 use crate::pool;
@@ -51,8 +48,7 @@ impl Scheme {
 /// A user's id.
 #[must_use]
 pub fn user_id(realm: &Realm, name: &str) -> UserId {
-    let hasher = Hasher::new(Label::UserId);
-    UserId(hasher.part(&realm.0).part(name.as_bytes()).finish())
+    UserId(formula::hash("user-id", &[&realm.0, name.as_bytes()]))
 }
 
 /// Two key pairs that the server may use as it likes.
@@ -111,8 +107,8 @@ impl Colluder {
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         let record = self.record()?;
         let signed = Reader::all(&record, SignedRecord::read).ok()?;
-        let hasher = Hasher::new(Label::Fingerprint);
-        Some(Fingerprint(hasher.part(&signed.record.encode()).finish()))
+        let body = signed.record.encode();
+        Some(Fingerprint(formula::hash("fingerprint", &[&body])))
     }
 
     /// The message with these keys' signature on what stands at `path`: a head, a roster change, an
@@ -130,13 +126,13 @@ impl Colluder {
     fn signed(&self, bytes: &[u8], scheme: Scheme) -> Option<Vec<u8>> {
         if let Ok(mut head) = Reader::all(bytes, SignedHead::read) {
             let body = head.head.encode();
-            head.signature = self.signature(Label::SignHead, &head.head.author, &body, scheme)?;
+            head.signature = self.signature("sign-head", &head.head.author, &body, scheme)?;
             return Some(encoded(&head));
         }
         if let Ok(mut change) = Reader::all(bytes, SignedRosterChange::read) {
             let body = change.change.encode();
             let signer = change.change.signer;
-            change.signature = self.signature(Label::SignRoster, &signer, &body, scheme)?;
+            change.signature = self.signature("sign-roster", &signer, &body, scheme)?;
             return Some(encoded(&change));
         }
         if let Ok(mut envelope) = Reader::all(bytes, SignedEnvelope::read) {
@@ -150,14 +146,14 @@ impl Colluder {
 
     fn sign_record(&self, signed: &mut SignedRecord, scheme: Scheme) -> Option<()> {
         let body = signed.record.encode();
-        signed.signature = self.signature(Label::SignRecord, &signed.record.user, &body, scheme)?;
+        signed.signature = self.signature("sign-record", &signed.record.user, &body, scheme)?;
         Some(())
     }
 
     fn sign_envelope(&self, signed: &mut SignedEnvelope, scheme: Scheme) -> Option<()> {
         let body = signed.envelope.encode();
         let sender = signed.envelope.sender;
-        signed.signature = self.signature(Label::SignEnvelope, &sender, &body, scheme)?;
+        signed.signature = self.signature("sign-envelope", &sender, &body, scheme)?;
         Some(())
     }
 
@@ -195,7 +191,7 @@ impl Colluder {
         let padding = Oaep::<Sha256>::new_with_label(wrapping_label(&signed.envelope));
         let wrapped = public_key(&recipient.encryption)?.encrypt(&mut rng, padding, &key);
         signed.envelope.wrapped = Blob(wrapped.ok()?);
-        signed.envelope.note = Blob(sealed_note(&key, &signed.envelope, name));
+        signed.envelope.note = Blob(formula::seal_note(&key, &signed.envelope, name));
         self.sign_envelope(&mut signed, Scheme::Pss)?;
         native::set(message, path, &Value::Bytes(encoded(&signed)))
     }
@@ -213,17 +209,11 @@ impl Colluder {
     }
 
     /// `magic || version || label || realm || signer || key epoch || body`, signed.
-    fn signature(
-        &self,
-        label: Label,
-        signer: &UserId,
-        body: &[u8],
-        scheme: Scheme,
-    ) -> Option<Blob> {
+    fn signature(&self, label: &str, signer: &UserId, body: &[u8], scheme: Scheme) -> Option<Blob> {
         let mut writer = Writer::new();
         writer.raw(b"TCsign");
         writer.u8(VERSION);
-        writer.bytes(label.as_bytes());
+        writer.bytes(format!("turncoat/1/{label}:").as_bytes());
         self.realm.write(&mut writer);
         signer.write(&mut writer);
         writer.u32(1);
@@ -276,23 +266,6 @@ fn pkcs1(key: &PrivateKey, hash: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(power.to_be_bytes().into_vec())
-}
-
-/// The note of an envelope: the name behind its length, padded to whole kibibytes, sealed under the
-/// note's key.
-fn sealed_note(key: &[u8; 32], envelope: &Envelope, name: &[u8]) -> Vec<u8> {
-    const NOTE: u8 = 6;
-    let mut writer = Writer::new();
-    writer.bytes(name);
-    let size = writer.size();
-    writer.zeros(size.next_multiple_of(1024) - size);
-    let mut note = writer.finish();
-    let mut context = vec![b'T', b'C', NOTE, VERSION];
-    context.extend_from_slice(envelope.id.as_bytes());
-    context.extend_from_slice(&0_u32.to_be_bytes());
-    let note_key = mac::mac(key, Label::NoteKey, &[envelope.id.as_bytes()]);
-    aead::seal_in_place(&note_key, &[0; 12], &context, &mut note);
-    note
 }
 
 fn public(key: &PrivateKey) -> Key {

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::decryptor::formula;
-use turncoat_core::hazmat::rsa as core_rsa;
 use turncoat_core::id::{EnvelopeId, Epoch, SpaceId};
 use turncoat_core::wire::Reply;
 
@@ -36,9 +35,12 @@ fn a_record_of_another_name_is_signed_with_these_keys() {
     let eve = colluder("eve", 0);
     for bytes in [eve.record().unwrap(), eve.record_for("bob").unwrap()] {
         let signed = record(&bytes);
-        let key = core_rsa::PublicKey::from_modulus(&signed.record.signing.modulus).unwrap();
+        let key = public_key(&signed.record.signing).unwrap();
         let message = signed_bytes(&signed.record);
-        assert!(key.verify(&message, &signed.signature.0).is_ok());
+        assert!(
+            key.pss_verify::<Sha256>(&message, &signed.signature.0)
+                .is_ok()
+        );
     }
     assert_eq!(
         record(&eve.record_for("bob").unwrap()).record.user,
@@ -60,9 +62,11 @@ fn only_one_scheme_is_the_clients() {
         let Ok(Reply::Record(Some(signed))) = Reply::decode(&forged) else {
             panic!("no record");
         };
-        let key = core_rsa::PublicKey::from_modulus(&signed.record.signing.modulus).unwrap();
+        let key = public_key(&signed.record.signing).unwrap();
         let message = signed_bytes(&signed.record);
-        let verified = key.verify(&message, &signed.signature.0).is_ok();
+        let verified = key
+            .pss_verify::<Sha256>(&message, &signed.signature.0)
+            .is_ok();
         assert_eq!(verified, valid, "{name}");
         assert_eq!(signed.signature.0.len(), 256);
         if scheme == Scheme::Pkcs1 {
