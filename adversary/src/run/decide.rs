@@ -37,7 +37,7 @@ impl Decision {
 }
 
 /// What is wrong with the honest run, if anything is.
-pub(super) fn honest(run: &Run, target: &Target) -> Option<Decision> {
+pub(super) fn honest(plan: &Plan, run: &Run, target: &Target) -> Option<Decision> {
     let mut decision = Decision::new(Verdict::Inapplicable, "");
     if let Some(why) = honest_failure(run) {
         decision.worsen(Verdict::Unknown, || format!("the honest run fails: {why}"));
@@ -48,8 +48,8 @@ pub(super) fn honest(run: &Run, target: &Target) -> Option<Decision> {
         for fault in &run.faults {
             decision.broken(fault.breach.clone());
         }
-        for breach in &run.breaches {
-            decision.broken(breach.clone());
+        for breach in fallen(plan, run).chain(run.breaches.iter().cloned()) {
+            decision.broken(breach);
         }
         if let Some(why) = run.undecided.first() {
             decision.worsen(Verdict::Unknown, || format!("in the honest run, {why}"));
@@ -58,7 +58,25 @@ pub(super) fn honest(run: &Run, target: &Target) -> Option<Decision> {
     (decision.verdict > Verdict::Inapplicable).then_some(decision)
 }
 
+/// What expectations themselves show to have fallen.
+fn fallen<'a>(plan: &'a Plan, run: &'a Run) -> impl Iterator<Item = Breach> + 'a {
+    run.judgements.iter().filter_map(|judgement| {
+        let guarantee = match judgement.fallen? {
+            Fallen::Named(guarantee) => guarantee,
+            Fallen::OfTheScript => plan.guarantee,
+        };
+        let instead = judgement.instead.as_deref().unwrap_or_default();
+        Some(Breach {
+            guarantee,
+            evidence: format!("{} came to {instead}", judgement.expectation.summary()),
+            operation: judgement.operations.last().copied(),
+        })
+    })
+}
+
 /// The first thing in an honest run that is not as the script expects of one.
+///
+/// A guarantee that falls before a server that only watches is no failure of the run.
 pub(super) fn honest_failure(run: &Run) -> Option<String> {
     if let Some(fault) = run.faults.first() {
         return Some(fault.breach.evidence.clone());
@@ -67,6 +85,9 @@ pub(super) fn honest_failure(run: &Run) -> Option<String> {
         return Some(format!("operation {number}: {failure} ({})", failure.text));
     }
     let unmet = run.judgements.iter().find_map(|judgement| {
+        if judgement.fallen.is_some() {
+            return None;
+        }
         let instead = judgement.instead.as_ref()?;
         Some(format!(
             "{} came to {instead}",
@@ -79,22 +100,14 @@ pub(super) fn honest_failure(run: &Run) -> Option<String> {
 /// The verdict of a script whose honest run is as it should be.
 pub(super) fn attacked(plan: &Plan, honest: &Run, run: &Run, target: &Target) -> Decision {
     let mut decision = met(run);
+    for breach in fallen(plan, run) {
+        decision.broken(breach);
+    }
     for judgement in &run.judgements {
-        let Some(instead) = &judgement.instead else {
-            continue;
-        };
-        let expected = || format!("{} came to {instead}", judgement.expectation.summary());
-        if let Some(fallen) = judgement.fallen {
-            decision.broken(Breach {
-                guarantee: match fallen {
-                    Fallen::Named(guarantee) => guarantee,
-                    Fallen::OfTheScript => plan.guarantee,
-                },
-                evidence: expected(),
-                operation: judgement.operations.last().copied(),
+        if let (Some(instead), None) = (&judgement.instead, judgement.fallen) {
+            decision.worsen(judgement.verdict.unwrap_or(Verdict::Unknown), || {
+                format!("{} came to {instead}", judgement.expectation.summary())
             });
-        } else {
-            decision.worsen(judgement.verdict.unwrap_or(Verdict::Unknown), expected);
         }
     }
     if let Some((number, failure)) = run.stray_failure() {

@@ -150,7 +150,7 @@ pub fn run(subject: &dyn Subject, target: &Target, seed: u64) -> Report {
         return report;
     }
     let honest = once(subject, target, Acts::Evaluated, seed);
-    let honest_fault = decide::honest(&honest, target);
+    let honest_fault = decide::honest(plan, &honest, target);
     let attacked = once(subject, target, Acts::Applied, seed);
     let decision = match honest_fault {
         Some(fault) => fault,

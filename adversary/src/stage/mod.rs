@@ -4,6 +4,7 @@
 //! seed and the chooser; nothing happens between steps.
 
 mod act;
+mod budget;
 mod drive;
 mod exchange;
 mod expect;
@@ -30,6 +31,7 @@ use crate::honest::store::{Snapshot, Versions};
 use crate::script::performer::{Direction, Progress};
 use crate::verdict::{Breach, Guarantee};
 
+pub use budget::Budget;
 pub use expect::{Fallen, Judgement};
 pub use lifetime::password_of;
 pub use rules::{Answered, Published, Rules, key_value};
@@ -37,26 +39,6 @@ pub use rules::{Answered, Published, Rules, key_value};
 use drive::{Frame, Goal};
 use record::Recorded;
 use state::{Device, Hold, Hook, Running, Sent, State};
-
-/// What a run may spend before it is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// Requests of one operation. A client that sends more does not stop by itself.
-    pub requests_per_operation: u32,
-    /// Bytes that one operation sends and receives.
-    pub bytes_per_operation: u64,
-    /// Calls of all devices of a run; more are the script's doing.
-    pub calls: u64,
-}
-
-impl Budget {
-    /// Far above what the limits of the hardened client allow one operation.
-    pub const STANDARD: Self = Self {
-        requests_per_operation: 20_000,
-        bytes_per_operation: 2 << 30,
-        calls: 1 << 20,
-    };
-}
 
 /// Whether acts take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
