@@ -2,6 +2,7 @@
 
 pub mod acts;
 pub mod attack;
+pub mod catalogue;
 pub mod chooser;
 pub mod client;
 pub mod codec;

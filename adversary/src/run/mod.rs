@@ -21,7 +21,7 @@ use crate::verdict::{Breach, Guarantee, Verdict};
 
 pub use control::Power;
 pub use parallel::parallel;
-pub use script::ScriptSubject;
+pub use script::{ScriptSubject, dry_run};
 
 /// What a script says about itself, as far as verdicts need it.
 #[derive(Clone, Debug, PartialEq, Eq)]

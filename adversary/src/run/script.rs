@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use rhai::{ASTNode, Expr, Stmt};
-
 use super::{Control, Plan, Stopped, Subject};
-use crate::driver::defences;
+use crate::driver::{Client, defences};
 use crate::script::header::{self, Header};
-use crate::script::{Budget, Fault, Performer, Script, ScriptError, Stop, play, prepare};
-use crate::stage::Stage;
+use crate::script::{
+    Budget, Fault, Performer, Played, Script, ScriptError, Stop, Words, play, prepare,
+};
+use crate::stage::{Acts, Stage};
 use crate::verdict::{Guarantee, Verdict};
 
 /// A script of the library, or of anybody else.
@@ -30,10 +30,23 @@ impl ScriptSubject {
     ///
     /// The first fault of the header or of the text.
     pub fn new(text: &str, stop: Stop) -> Result<Self, ScriptError> {
+        Self::known(text, stop, |_| None)
+    }
+
+    /// Reads a script; if it has a title alone, what is known of its id serves as its header.
+    ///
+    /// # Errors
+    ///
+    /// The first fault of the header or of the text.
+    pub fn known(
+        text: &str,
+        stop: Stop,
+        known: impl FnOnce(&str) -> Option<Header>,
+    ) -> Result<Self, ScriptError> {
         let budget = Budget::default();
         let script = prepare(text, &budget)?;
         let header = if header::is_bare(text) {
-            None
+            known(&script.id)
         } else {
             Some(header::read(text, &defences())?)
         };
@@ -45,6 +58,13 @@ impl ScriptSubject {
             budget,
             stop,
         })
+    }
+
+    /// Plays the script on a stage, and finds out what is wrong with it, and where.
+    #[must_use]
+    pub fn played(&self, stage: &Rc<RefCell<Stage>>) -> Played {
+        let stage: Rc<RefCell<dyn Performer>> = Rc::<RefCell<Stage>>::clone(stage);
+        play(&self.script, stage, &self.budget, &self.stop)
     }
 
     /// The one verdict that the script states for the hardened client.
@@ -60,9 +80,7 @@ impl Subject for ScriptSubject {
     }
 
     fn play(&self, stage: &Rc<RefCell<Stage>>) -> Option<Stopped> {
-        let stage: Rc<RefCell<dyn Performer>> = Rc::<RefCell<Stage>>::clone(stage);
-        let played = play(&self.script, stage, &self.budget, &self.stop);
-        played.fault.map(|error| Stopped {
+        self.played(stage).fault.map(|error| Stopped {
             by_operation: error.fault == Fault::Operation,
             text: error.to_string(),
         })
@@ -70,9 +88,9 @@ impl Subject for ScriptSubject {
 }
 
 fn plan(script: &Script, header: Option<&Header>) -> Plan {
-    let words = Words::of(script);
-    let mut needs: BTreeSet<String> = words.needs();
-    let mut operations = words.operations();
+    let words = &script.words;
+    let mut needs = needs(words);
+    let mut operations = operations(words);
     for need in header.iter().flat_map(|header| &header.needs) {
         match operation_of(need) {
             Some(operation) => drop(operations.insert(operation.to_owned())),
@@ -86,15 +104,11 @@ fn plan(script: &Script, header: Option<&Header>) -> Plan {
         defences: header
             .map(|header| header.defences.clone())
             .unwrap_or_default(),
-        control: match header.map(|header| header.control) {
-            Some(header::Control::Defences) => Control::Defences,
-            Some(header::Control::Claim) => Control::Claim,
-            Some(header::Control::Planted) | None => Control::Planted,
-        },
+        control: header.map_or(Control::Planted, |header| header.control),
         chaos: header.is_some_and(|header| header.class == "chaos"),
         operations: operations.into_iter().collect(),
         needs: needs.into_iter().collect(),
-        colluders: BTreeSet::new(),
+        colluders: colluders(words),
     }
 }
 
@@ -107,60 +121,82 @@ fn operation_of(need: &str) -> Option<&str> {
     }
 }
 
-/// The functions that a script calls, by name.
-struct Words(BTreeSet<String>);
-
-impl Words {
-    fn of(script: &Script) -> Self {
-        let mut words = BTreeSet::new();
-        script.ast.walk(&mut |path| {
-            let call = match path.last() {
-                Some(ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _)))
-                | Some(ASTNode::Stmt(Stmt::FnCall(call, _))) => call,
-                _ => return true,
-            };
-            words.insert(call.name.to_string());
-            true
-        });
-        Self(words)
+/// The operations that a client must have, by their names.
+fn operations(words: &Words) -> BTreeSet<String> {
+    let mut operations = BTreeSet::new();
+    for word in &words.calls {
+        let word = word.strip_prefix("start_").unwrap_or(word);
+        let operation = match word {
+            "user" | "colluder" => "sign_up",
+            "device" | "restart" | "wipe" => "login",
+            "receive_pointer" => "receive",
+            "sign_up" | "login" | "upload" | "upload_many" | "download" | "append" | "delete"
+            | "list" | "share" | "receive" | "revoke" | "fingerprint" | "verify" | "compare" => {
+                word
+            }
+            _ => continue,
+        };
+        operations.insert(operation.to_owned());
     }
+    operations
+}
 
-    fn operations(&self) -> BTreeSet<String> {
-        let mut operations = BTreeSet::new();
-        for word in &self.0 {
-            let word = word.strip_prefix("start_").unwrap_or(word);
-            let operation = match word {
-                "user" => "sign_up",
-                "device" | "restart" | "wipe" => "login",
-                "receive_pointer" => "receive",
-                "sign_up" | "login" | "upload" | "upload_many" | "download" | "append"
-                | "delete" | "list" | "share" | "receive" | "revoke" | "fingerprint" | "verify"
-                | "compare" => word,
-                _ => continue,
-            };
-            operations.insert(operation.to_owned());
-        }
-        operations
+/// Acts on messages speak of the native front's.
+fn needs(words: &Words) -> BTreeSet<String> {
+    let says = |wanted: &[&str]| wanted.iter().any(|word| words.calls.contains(*word));
+    let mut needs = BTreeSet::new();
+    let messages = [
+        "on_reply",
+        "on_request",
+        "record",
+        "kept",
+        "hold",
+        "expect_no_request",
+        "colluder",
+        "identity",
+    ];
+    if says(&messages) {
+        needs.insert("native".to_owned());
     }
+    if says(&["expect_admitted"]) {
+        needs.insert("claims".to_owned());
+    }
+    needs
+}
 
-    /// Acts on messages speak of the native front's.
-    fn needs(&self) -> BTreeSet<String> {
-        let says = |words: &[&str]| words.iter().any(|word| self.0.contains(*word));
-        let mut needs = BTreeSet::new();
-        let messages = [
-            "on_reply",
-            "on_request",
-            "record",
-            "kept",
-            "hold",
-            "expect_no_request",
-        ];
-        if says(&messages) {
-            needs.insert("native".to_owned());
-        }
-        if says(&["expect_admitted"]) {
-            needs.insert("claims".to_owned());
-        }
-        needs
+/// The users whose keys the script gives to the server.
+fn colluders(words: &Words) -> BTreeSet<String> {
+    let verbs = ["colluder", "expect_closed_to", "expect_opened_by"];
+    let named = words.literals.iter();
+    let named = named.filter(|(verb, _)| verbs.contains(&verb.as_str()));
+    named.map(|(_, user)| user.clone()).collect()
+}
+
+/// Plays a script once in the honest mode, in which no act takes effect.
+///
+/// # Errors
+///
+/// The fault that ends it; or the first expectation that an honest server does not let come true.
+pub fn dry_run(
+    subject: &ScriptSubject,
+    client: Rc<dyn Client>,
+    seed: u64,
+) -> Result<(), ScriptError> {
+    let stage = Stage::new(client, Acts::Evaluated, seed);
+    let played = subject.played(&Rc::new(RefCell::new(stage)));
+    if let Some(fault) = played.fault {
+        return Err(fault);
     }
+    for judgement in played.judgements {
+        if let Some(instead) = judgement.instead {
+            let expectation = judgement.expectation.to_string();
+            let verb = expectation.split('(').next().unwrap_or_default();
+            let what = format!("before an honest server, what `{verb}` guards came to {instead}");
+            let mut error = ScriptError::new(Fault::Operation, what)
+                .expected("success there, or the honest mistake of the caller as a last argument");
+            error.place = judgement.place;
+            return Err(error);
+        }
+    }
+    Ok(())
 }

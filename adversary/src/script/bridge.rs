@@ -2,7 +2,9 @@
 
 use super::budget::Meter;
 use super::call::{Call, Does, Failed, Given, Receiver, Verb};
-use super::value::{Actor, Content, Held, Hook, InHand, Op, Record, Server, Snapshot, Stored};
+use super::value::{
+    Actor, Content, Held, Hook, InHand, Keys, Op, Record, Server, Snapshot, Stored,
+};
 use super::verbs::{self, order};
 use super::world::World;
 use rhai::packages::{
@@ -10,7 +12,7 @@ use rhai::packages::{
     CorePackage, LogicPackage, MoreStringPackage, Package,
 };
 use rhai::{
-    Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, NativeCallContext,
+    Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, NativeCallContext,
     OptimizationLevel, Position,
 };
 use std::any::TypeId;
@@ -133,6 +135,7 @@ fn types(engine: &mut Engine) {
         .register_type_with_name::<Server>(Receiver::Server.name())
         .register_type_with_name::<InHand>(Receiver::Message.name())
         .register_type_with_name::<Content>(Receiver::Content.name())
+        .register_type_with_name::<Keys>(Receiver::Keys.name())
         .register_type_with_name::<Stored>("an object")
         .register_type_with_name::<Snapshot>("a snapshot")
         .register_type_with_name::<Op>("a started operation")
@@ -208,7 +211,9 @@ fn contents(engine: &mut Engine) {
         })
         .register_fn("+", |one: &str, other: Content| {
             join(one.as_bytes(), &other.0)
-        });
+        })
+        .register_fn("+", |one: Content, other: Blob| join(&one.0, &other))
+        .register_fn("+", |one: Blob, other: Content| join(&one, &other.0));
     engine.register_indexer_get(
         |content: &mut Content, at: i64| -> Result<i64, Box<EvalAltResult>> {
             let byte = usize::try_from(at).ok().and_then(|at| content.0.get(at));

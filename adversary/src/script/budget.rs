@@ -154,7 +154,7 @@ impl Meter {
             .set_max_array_size(budget.list_size)
             .set_max_map_size(budget.list_size)
             .set_max_variables(budget.variables)
-            .set_max_functions(budget.variables)
+            .set_max_functions(budget.list_size)
             .set_max_expr_depths(48, 32);
     }
 }

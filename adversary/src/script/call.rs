@@ -4,7 +4,9 @@ use super::error::{Fault, ScriptError};
 use super::known;
 use super::performer::Progress;
 use super::selector;
-use super::value::{Actor, Content, Held, Hook, InHand, Op, Record, Server, Snapshot, Stored};
+use super::value::{
+    Actor, Content, Held, Hook, InHand, Keys, Op, Record, Server, Snapshot, Stored,
+};
 use super::world::World;
 use crate::attack::{Object, Step};
 use crate::client::{DeviceName, Failure, Operation};
@@ -24,6 +26,7 @@ pub(crate) enum Receiver {
     Server,
     Message,
     Content,
+    Keys,
 }
 
 impl Receiver {
@@ -34,6 +37,7 @@ impl Receiver {
             Self::Server => Some(TypeId::of::<Server>()),
             Self::Message => Some(TypeId::of::<InHand>()),
             Self::Content => Some(TypeId::of::<Content>()),
+            Self::Keys => Some(TypeId::of::<Keys>()),
         }
     }
 
@@ -44,6 +48,7 @@ impl Receiver {
             Self::Server => "the server",
             Self::Message => "a message",
             Self::Content => "bytes",
+            Self::Keys => "keys of the server's",
         }
     }
 }
@@ -125,6 +130,10 @@ impl Call<'_> {
         self.receiver()
     }
 
+    pub(crate) fn keys(&self) -> Given<Keys> {
+        self.receiver()
+    }
+
     /// A fault in how the verb is used, with how it is written.
     pub(crate) fn misuse(&self, what: &str) -> Box<EvalAltResult> {
         let what = format!("`{}` cannot be used like this: {what}", self.verb.name);
@@ -180,6 +189,11 @@ impl Call<'_> {
     pub(crate) fn small(&self, index: usize) -> Given<u32> {
         let number = self.number(index)?;
         u32::try_from(number).map_err(|_| self.mistyped(index, "a number below 2^32"))
+    }
+
+    pub(crate) fn truth(&self, index: usize) -> Given<bool> {
+        let truth = self.value(index).as_bool();
+        truth.map_err(|_| self.mistyped(index, "true or false"))
     }
 
     pub(crate) fn closure(&self, index: usize) -> Given<FnPtr> {
@@ -295,16 +309,8 @@ impl Call<'_> {
     /// A name of a refusal.
     pub(crate) fn refusal(&self, index: usize) -> Given<String> {
         let name = self.text(index)?;
-        if known::REFUSALS.contains(&name.as_str()) {
-            return Ok(name);
-        }
-        let known = known::REFUSALS;
-        Err(throw(ScriptError::not_in(
-            Fault::UnknownWord,
-            "refusal",
-            &name,
-            known,
-        )))
+        known::check_refusal(&name).map_err(throw)?;
+        Ok(name)
     }
 
     /// Performs a step, running handlers as messages come.
@@ -353,6 +359,7 @@ pub(crate) fn kind_of(value: &Dynamic) -> String {
         (value.is::<Hook>(), "a hook"),
         (value.is::<Record>(), "a record"),
         (value.is::<InHand>(), "a message"),
+        (value.is::<Keys>(), Receiver::Keys.name()),
     ];
     let found = known.into_iter().find(|(is, _)| *is);
     found.map_or_else(|| value.type_name().to_owned(), |(_, name)| name.to_owned())

@@ -22,9 +22,29 @@ pub struct Script {
     /// The whole text.
     pub text: String,
     pub(crate) ast: AST,
-    /// The variables that the script defines.
-    pub(crate) names: Vec<String>,
+    pub(crate) words: Words,
     pub(crate) sample_seed: u64,
+}
+
+/// What a script says, read off its text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Words {
+    /// The variables that it defines.
+    pub(crate) variables: BTreeSet<String>,
+    /// The functions and verbs that it calls.
+    pub(crate) calls: BTreeSet<String>,
+    /// The first arguments of calls, where they are literals: (function, literal).
+    pub(crate) literals: BTreeSet<(String, String)>,
+}
+
+impl Words {
+    fn note(&mut self, call: &FnCallExpr) {
+        self.calls.insert(call.name.to_string());
+        if let Some(Expr::StringConstant(text, _)) = call.args.first() {
+            self.literals
+                .insert((call.name.to_string(), text.to_string()));
+        }
+    }
 }
 
 /// Functions that are part of the engine's core, and not registered with it.
@@ -50,24 +70,34 @@ type Functions = BTreeMap<String, BTreeSet<usize>>;
 ///
 /// The first fault, with its place.
 pub fn prepare(text: &str, budget: &Budget) -> Result<Script, ScriptError> {
+    let (id, sentence) = super::header::title(text)?;
+    let script = prepare_body(text, budget)?;
+    Ok(Script {
+        id,
+        sentence,
+        ..script
+    })
+}
+
+/// The same for a text that need not have a title.
+pub(crate) fn prepare_body(text: &str, budget: &Budget) -> Result<Script, ScriptError> {
     if text.len() > budget.text {
         let what = format!("a script of {} bytes", text.len());
         return Err(ScriptError::new(Fault::Budget, what)
             .expected(format!("at most {} bytes", budget.text)));
     }
-    let (id, sentence) = super::header::title(text)?;
     let meter = Meter::new(budget.clone(), Stop::default());
     let engine = bridge::bare(&meter);
     let ast = engine
         .compile(text)
         .map_err(|error| fault::explain_parse(&error))?;
-    let names = check_words(&engine, &ast)?;
+    let words = check_words(&engine, &ast)?;
     Ok(Script {
-        id,
-        sentence,
+        id: String::new(),
+        sentence: String::new(),
         text: text.to_owned(),
         ast,
-        names,
+        words,
         sample_seed: super::header::sample_seed(text),
     })
 }
@@ -100,28 +130,27 @@ fn functions(engine: &Engine, ast: &AST) -> Functions {
 }
 
 /// Checks every call in the script, also those that no run would reach.
-fn check_words(engine: &Engine, ast: &AST) -> Result<Vec<String>, ScriptError> {
+fn check_words(engine: &Engine, ast: &AST) -> Result<Words, ScriptError> {
     let functions = functions(engine, ast);
-    let mut names = BTreeSet::new();
+    let mut words = Words::default();
     let mut found: Option<ScriptError> = None;
     ast.walk(&mut |path| {
-        let checked = match path.last() {
-            Some(ASTNode::Expr(Expr::FnCall(call, at))) => check_call(&functions, call, 0, *at),
-            Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => check_call(&functions, call, 0, *at),
-            Some(ASTNode::Expr(Expr::MethodCall(call, at))) => check_call(&functions, call, 1, *at),
-            Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => {
-                names.insert(variable.0.name.to_string());
-                Ok(())
+        let (call, receiver, at) = match path.last() {
+            Some(ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at))) => {
+                (call, 0, *at)
             }
-            _ => Ok(()),
+            Some(ASTNode::Expr(Expr::MethodCall(call, at))) => (call, 1, *at),
+            Some(ASTNode::Stmt(Stmt::Var(variable, ..))) => {
+                words.variables.insert(variable.0.name.to_string());
+                return true;
+            }
+            _ => return true,
         };
-        found = checked.err();
+        words.note(call);
+        found = check_call(&functions, call, receiver, at).err();
         found.is_none()
     });
-    match found {
-        Some(error) => Err(error),
-        None => Ok(names.into_iter().collect()),
-    }
+    found.map_or(Ok(words), Err)
 }
 
 fn check_call(
@@ -209,18 +238,7 @@ fn check_literals(name: &str, call: &FnCallExpr, at: Position) -> Result<(), Scr
         "on_reply" | "on_request" | "hold" | "kept" | "record" | "expect_no_request" => {
             check(0, &|word| selector::read(word).map(|_| ()))
         }
-        "refuse" | "store_but" => check(0, &|word| {
-            if known::REFUSALS.contains(&word) {
-                return Ok(());
-            }
-            let known = known::REFUSALS;
-            Err(ScriptError::not_in(
-                Fault::UnknownWord,
-                "refusal",
-                word,
-                known,
-            ))
-        }),
+        "refuse" | "store_but" => check(0, &known::check_refusal),
         _ => Ok(()),
     }
     .map_err(|error: ScriptError| match error.place {

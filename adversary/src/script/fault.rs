@@ -5,9 +5,10 @@ use super::error::{Fault, ScriptError};
 use super::nearest::nearest;
 use super::verbs;
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
+use std::collections::BTreeSet;
 
 /// The fault behind an error of the engine. `names` are the variables that the script defines.
-pub(crate) fn explain(error: &EvalAltResult, names: &[String]) -> ScriptError {
+pub(crate) fn explain(error: &EvalAltResult, names: &BTreeSet<String>) -> ScriptError {
     let inner = innermost(error);
     let explained = explain_inner(inner, names);
     if explained.place.is_some() {
@@ -42,7 +43,7 @@ fn place(error: ScriptError, position: Position) -> ScriptError {
     }
 }
 
-fn explain_inner(error: &EvalAltResult, names: &[String]) -> ScriptError {
+fn explain_inner(error: &EvalAltResult, names: &BTreeSet<String>) -> ScriptError {
     use EvalAltResult as E;
     match error {
         E::ErrorParsing(kind, at) => place(syntax(kind), *at),
@@ -188,7 +189,7 @@ fn unknown_function(signature: &str) -> ScriptError {
         .expected(uses.join(" or "))
 }
 
-fn unknown_variable(name: &str, names: &[String]) -> ScriptError {
+fn unknown_variable(name: &str, names: &BTreeSet<String>) -> ScriptError {
     let known = names.iter().map(String::as_str).chain(["server"]);
     let mut error = ScriptError::new(Fault::UnknownName, format!("there is no variable `{name}`"));
     error.meant = nearest(name, known).map(str::to_owned);

@@ -3,10 +3,11 @@
 use super::error::{Fault, ScriptError};
 use super::known;
 use super::nearest::{listed, nearest};
+use crate::run::Control;
 use crate::verdict::{Guarantee, Verdict};
 
 /// The keys of a header, in the order in which a template writes them.
-pub const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 9] = [
     "class",
     "guarantee",
     "source",
@@ -16,19 +17,7 @@ pub const KEYS: [&str; 10] = [
     "rows",
     "sample",
     "needs",
-    "lacks",
 ];
-
-/// How a script without a defence to remove shows that it could fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Control {
-    /// The client without the named defences must break the guarantee.
-    Defences,
-    /// A planted breach or a planted false alarm must be seen.
-    Planted,
-    /// What the client says must change when the truth does.
-    Claim,
-}
 
 /// A quantifier that was sampled: how many, from which seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +53,6 @@ pub struct Header {
     pub sample: Option<Sample>,
     /// What a client and its front must offer, beyond what the verbs show.
     pub needs: Vec<String>,
-    /// What the script leaves out, and why.
-    pub lacks: Option<String>,
 }
 
 /// One `key: value` of a header, and where its value stands.
@@ -74,6 +61,8 @@ struct Line {
     value: String,
     line: usize,
     column: usize,
+    /// The last line of the value.
+    end: usize,
 }
 
 /// The first line alone: the id and the sentence.
@@ -104,6 +93,17 @@ pub fn is_bare(text: &str) -> bool {
     lines(text).is_ok_and(|lines| lines.len() <= 1)
 }
 
+/// The script below its header.
+#[must_use]
+pub fn body(text: &str) -> &str {
+    let count = lines(text).map_or(0, |lines| lines.last().map_or(0, |last| last.end));
+    let mut rest = text;
+    for _ in 0..count {
+        rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
+    }
+    rest.trim_start_matches('\n')
+}
+
 /// The seed of the sampled positions: the header's, or 1.
 pub fn sample_seed(text: &str) -> u64 {
     let lines = lines(text).unwrap_or_default();
@@ -123,7 +123,7 @@ pub fn read(text: &str, defences: &[&str]) -> Result<Header, ScriptError> {
     let lines = lines(text)?;
     let fields = lines.get(1..).unwrap_or_default();
     check_keys(fields)?;
-    let after = lines.last().map_or(1, |last| last.line + 1);
+    let after = lines.last().map_or(1, |last| last.end + 1);
     let must = |key: &str| {
         find(fields, key).ok_or_else(|| {
             ScriptError::new(Fault::Header, format!("the header has no line `{key}`"))
@@ -154,7 +154,6 @@ pub fn read(text: &str, defences: &[&str]) -> Result<Header, ScriptError> {
         rows: find(fields, "rows").map(words).unwrap_or_default(),
         sample: find(fields, "sample").map(sample).transpose()?,
         needs: needs(find(fields, "needs"))?,
-        lacks: find(fields, "lacks").map(|line| line.value.clone()),
     })
 }
 
@@ -169,8 +168,7 @@ pub const fn meaning(key: &str) -> &'static str {
         b"control" => "planted or claim, where no defence can be removed",
         b"rows" => "other rows and cases that the script covers",
         b"sample" => "count 64, seed 1, if a quantifier is sampled",
-        b"needs" => "what a client must offer beyond what the verbs show",
-        _ => "what the script leaves out, and why",
+        _ => "what a client must offer beyond what the verbs show",
     }
 }
 
@@ -192,33 +190,36 @@ fn lines(text: &str) -> Result<Vec<Line>, ScriptError> {
         if let (true, Some(last)) = (indent > 1, found.last_mut()) {
             last.value.push(' ');
             last.value.push_str(comment.trim());
+            last.end = line;
             continue;
         }
-        let Some((key, value)) = comment.split_once(':') else {
-            if found.is_empty() {
-                return Err(no_title(line));
-            }
-            return Err(
-                ScriptError::new(Fault::Header, "a header line without a key")
-                    .at(line, 3 + indent)
-                    .expected(
-                        "`// key: value`, or three spaces after `//` to go on with the line above, \
-                         or an empty line to end the header",
-                    ),
-            );
-        };
+        let (key, value) = comment.split_once(':').unwrap_or((comment, ""));
+        let is_key = comment.contains(':') && is_word(key.trim());
+        if found.is_empty() && !comment.contains(':') {
+            return Err(no_title(line));
+        }
+        if !found.is_empty() && !is_key {
+            // What is no `key: value` is a remark about the script, and the header is over.
+            break;
+        }
         let column = 3 + key.chars().count() + 1 + value.len() - value.trim_start().len();
         found.push(Line {
             key: key.trim().to_owned(),
             value: value.trim().to_owned(),
             line,
             column,
+            end: line,
         });
     }
     if found.is_empty() {
         return Err(no_title(1));
     }
     Ok(found)
+}
+
+/// Whether a text could be a key: one word in lower case.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '-')
 }
 
 fn no_title(line: usize) -> ScriptError {

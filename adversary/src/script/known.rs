@@ -1,6 +1,7 @@
 //! The closed lists of words that headers and expectations draw from.
 
 use super::error::{Fault, ScriptError};
+use crate::front::native;
 
 /// The classes of the catalogue: the folders of the script library.
 pub const CLASSES: [&str; 14] = [
@@ -41,11 +42,12 @@ pub const VIOLATIONS: [&str; 16] = [
 ];
 
 /// The ways in which an answer can be unavailable, by the names that the client gives them.
-pub const UNAVAILABLES: [&str; 13] = [
+pub const UNAVAILABLES: [&str; 14] = [
     "closed",
     "contended",
     "cut-off",
     "newer-format",
+    "no-invitation",
     "refused",
     "state-foreign",
     "state-newer",
@@ -58,13 +60,12 @@ pub const UNAVAILABLES: [&str; 13] = [
 ];
 
 /// The mistakes of a caller, by the names that the client gives them.
-pub const USAGES: [&str; 12] = [
+pub const USAGES: [&str; 11] = [
     "already-received",
     "already-shared",
     "empty-name",
     "full",
     "name-taken",
-    "no-invitation",
     "no-such-file",
     "not-owner",
     "not-shared",
@@ -97,13 +98,41 @@ pub const NEEDS: [&str; 14] = [
     "batch",
 ];
 
-/// The messages of the native front.
-pub const MESSAGES: [&str; 10] = [
-    "kdf", "register", "login", "lookup", "read", "segments", "fetch", "store", "commit", "inbox",
-];
+/// The messages of both fronts, by the words that selectors use.
+#[must_use]
+pub fn messages() -> Vec<&'static str> {
+    let key_value = ["get", "put", "delete", "get-pub", "put-pub"];
+    native::KINDS.iter().copied().chain(key_value).collect()
+}
 
-/// The answers with which a message act can refuse.
-pub const REFUSALS: [&str; 5] = ["not-found", "conflict", "busy", "unauthenticated", "exists"];
+/// Checks the name of an answer with which a message act can refuse.
+///
+/// # Errors
+///
+/// An unknown name, with the nearest known one.
+pub fn check_refusal(name: &str) -> Result<(), ScriptError> {
+    let known = native::REFUSALS.iter().copied();
+    check(Fault::UnknownWord, "refusal", name, known)
+}
+
+/// Checks the name of what a client can admit.
+///
+/// # Errors
+///
+/// An unknown name, with the nearest known one.
+pub fn check_admission(name: &str) -> Result<(), ScriptError> {
+    check(Fault::UnknownWord, "admission", name, ADMISSIONS)
+}
+
+fn check<'a, I>(fault: Fault, kind: &str, word: &str, known: I) -> Result<(), ScriptError>
+where
+    I: IntoIterator<Item = &'a str> + Clone,
+{
+    if known.clone().into_iter().any(|name| name == word) {
+        return Ok(());
+    }
+    Err(ScriptError::not_in(fault, kind, word, known))
+}
 
 /// Which class of failure a word belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,50 +194,27 @@ impl FailureClass {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use turncoat_core::{Unavailable, Usage, Violation};
+    use std::collections::BTreeSet;
+
+    /// The client's enums are open to more variants, so that no match from here can be complete.
+    const SOURCE: &str = include_str!("../../../core/src/error.rs");
 
     #[test]
-    fn words_are_those_that_the_client_says() {
-        for violation in [
-            Violation::BadProof,
-            Violation::Inauthentic,
-            Violation::Malformed,
-            Violation::Misbound,
-            Violation::Missing,
-            Violation::OutOfTurn,
-            Violation::TooLarge,
-            Violation::Truncated,
-            Violation::WeakParameters,
-        ] {
-            assert_eq!(FailureClass::Violation.check(violation.name()), Ok(()));
-        }
-        for unavailable in [
-            Unavailable::Closed,
-            Unavailable::Contended,
-            Unavailable::CutOff,
-            Unavailable::NewerFormat,
-            Unavailable::Refused,
-            Unavailable::Timeout,
-            Unavailable::UnknownUser,
-            Unavailable::Withheld,
-        ] {
-            assert_eq!(FailureClass::Unavailable.check(unavailable.name()), Ok(()));
-        }
-        for usage in [
-            Usage::AlreadyReceived,
-            Usage::AlreadyShared,
-            Usage::EmptyName,
-            Usage::Full,
-            Usage::NameTaken,
-            Usage::NoSuchFile,
-            Usage::NotOwner,
-            Usage::NotShared,
-            Usage::Oneself,
-            Usage::TooLong,
-            Usage::WrongDevice,
-        ] {
-            assert_eq!(FailureClass::Usage.check(usage.name()), Ok(()));
-        }
+    fn words_are_exactly_those_that_the_client_says() {
+        let classes = [
+            FailureClass::Violation,
+            FailureClass::Unavailable,
+            FailureClass::Usage,
+        ];
+        let names = SOURCE.lines().filter_map(|line| {
+            let (_, name) = line.split_once("=> \"")?;
+            Some(name.split('"').next().unwrap_or_default())
+        });
+        let said: BTreeSet<&str> = names
+            .filter(|name| classes.iter().all(|class| class.name() != *name))
+            .collect();
+        let words = classes.iter().flat_map(|class| class.words());
+        assert_eq!(words.copied().collect::<BTreeSet<_>>(), said);
     }
 
     #[test]

@@ -10,15 +10,18 @@ pub mod header;
 pub mod known;
 pub mod nearest;
 pub mod performer;
+mod recorder;
 pub mod selector;
 mod value;
 mod verbs;
 mod world;
 
 pub use budget::{Budget, Stop};
+pub(crate) use check::Words;
 pub use check::{Script, prepare};
 pub use error::{Fault, Place, ScriptError};
 pub use performer::Performer;
+pub use recorder::{parse, print};
 pub use verbs::{Word, words};
 pub use world::Judgement;
 
@@ -53,7 +56,17 @@ pub fn play(
     stop: &Stop,
 ) -> Played {
     let meter = Meter::new(budget.clone(), stop.clone());
-    let world = Rc::new(World::new(performer, meter, script.sample_seed));
+    play_with(script, performer, &meter, true)
+}
+
+fn play_with(
+    script: &Script,
+    performer: Rc<RefCell<dyn Performer>>,
+    meter: &Rc<Meter>,
+    strict: bool,
+) -> Played {
+    let meter = Rc::clone(meter);
+    let world = Rc::new(World::new(performer, meter, script.sample_seed, strict));
     let engine = bridge::engine(&world);
     let mut scope = Scope::new();
     let result = engine.run_ast_with_scope(&mut scope, &script.ast);
@@ -70,7 +83,7 @@ pub fn play(
 
 /// The fault to report: one that the world noted weighs more than how the engine was stopped.
 fn first_fault(error: &EvalAltResult, fatal: Option<ScriptError>, script: &Script) -> ScriptError {
-    let explained = fault::explain(error, &script.names);
+    let explained = fault::explain(error, &script.words.variables);
     match fatal {
         Some(mut fatal) => {
             fatal.place = fatal.place.or(explained.place);

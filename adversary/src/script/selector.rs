@@ -8,19 +8,20 @@ use crate::selector::Selector;
 ///
 /// # Errors
 ///
-/// A text of another shape, or a message that the native front does not have.
+/// A text of another shape, or a message that no front has.
 pub fn read(text: &str) -> Result<Selector, ScriptError> {
     let shape = "`[user[/device]:]message[#occurrence]`, such as alice/phone:read#2";
     let Some(selector) = Selector::parse(text) else {
         let what = format!("`{text}` selects no messages");
         return Err(ScriptError::new(Fault::UnknownWord, what).expected(shape));
     };
+    let messages = known::messages();
     match &selector.kind {
-        Some(kind) if !known::MESSAGES.contains(&kind.as_str()) => Err(ScriptError::not_in(
+        Some(kind) if !messages.contains(&kind.as_str()) => Err(ScriptError::not_in(
             Fault::UnknownWord,
             "message",
             kind,
-            known::MESSAGES,
+            messages,
         )),
         _ => Ok(selector),
     }

@@ -5,6 +5,7 @@
 //! runs.
 
 use super::performer::{Direction, Message, ObjectInfo};
+use crate::acts::collude::Colluder;
 use crate::attack::Edit;
 use crate::client::{DeviceName, FIRST, Operation};
 use crate::codec::Bytes;
@@ -64,6 +65,8 @@ pub(crate) struct Hook(pub(crate) u32);
 pub(crate) struct Op {
     pub(crate) number: u32,
     pub(crate) returns: Returns,
+    /// Named by its number in a printed attack, whose every step is performed as it stands.
+    pub(crate) printed: bool,
 }
 
 /// What an operation gives back to the script when it succeeds.
@@ -95,6 +98,10 @@ pub(crate) struct Stored(pub(crate) Rc<ObjectInfo>);
 /// An honest answer, kept for later.
 #[derive(Clone, Debug)]
 pub(crate) struct Record(pub(crate) Bytes);
+
+/// Keys that the server holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys(pub(crate) Rc<Colluder>);
 
 /// Bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +153,8 @@ pub(crate) struct Hand {
     pub(crate) fate: Option<Edit>,
     /// False once the handlers are through: the message has gone.
     pub(crate) here: bool,
+    /// For no message in particular: each edit as it was made, in the order of the calls.
+    pub(crate) noted: Option<Vec<Edit>>,
 }
 
 impl Hand {
@@ -157,11 +166,55 @@ impl Hand {
             delay_ms: 0,
             fate: None,
             here: true,
+            noted: None,
+        }
+    }
+
+    /// No message: what is done to it is noted, as a printed attack says it.
+    pub(crate) fn blank() -> Self {
+        let message = Message {
+            hooks: Vec::new(),
+            direction: Direction::Request,
+            request: 0,
+            device: DeviceName::first(""),
+            kind: String::new(),
+            bytes: Bytes::from([].as_slice()),
+        };
+        Self {
+            noted: Some(Vec::new()),
+            ..Self::new(message)
+        }
+    }
+
+    /// Puts other bytes into the message.
+    pub(crate) fn rewrite(&mut self, bytes: Bytes) {
+        self.message.bytes = bytes.clone();
+        self.note(Edit::Replace { bytes });
+    }
+
+    /// Lets the message wait.
+    pub(crate) fn delay(&mut self, duration_ms: u64) {
+        self.delay_ms = self.delay_ms.saturating_add(duration_ms);
+        self.note(Edit::Delay { duration_ms });
+    }
+
+    /// Decides what becomes of the message; the last decision holds.
+    pub(crate) fn decide(&mut self, fate: Edit) {
+        self.fate = Some(fate.clone());
+        self.note(fate);
+    }
+
+    fn note(&mut self, edit: Edit) {
+        if let Some(noted) = &mut self.noted {
+            noted.push(edit);
         }
     }
 
     /// What was done, in the order in which the world does it.
     pub(crate) fn edits(&self) -> Vec<Edit> {
+        if let Some(noted) = &self.noted {
+            return noted.clone();
+        }
         let mut edits = Vec::new();
         if self.delay_ms > 0 {
             let duration_ms = self.delay_ms;
@@ -173,9 +226,5 @@ impl Hand {
         }
         edits.extend(self.fate.clone());
         edits
-    }
-
-    pub(crate) fn is_request(&self) -> bool {
-        self.message.direction == Direction::Request
     }
 }

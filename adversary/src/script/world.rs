@@ -9,6 +9,7 @@ use super::error::{Fault, Place, ScriptError};
 use super::performer::{Direction, Message, Performer, Progress};
 use super::value::{Hand, InHand, Returns};
 use crate::attack::{Edit, Expectation, Step};
+use crate::chooser::seeded_bytes;
 use crate::client::{Answer, DeviceName, Operation, Outcome};
 use crate::selector::{Audience, Selector};
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext, Position};
@@ -34,17 +35,21 @@ pub(crate) struct World {
     performer: Rc<RefCell<dyn Performer>>,
     pub(crate) meter: Rc<Meter>,
     devices: RefCell<BTreeSet<DeviceName>>,
-    users: RefCell<BTreeSet<String>>,
+    /// In the order in which they appeared.
+    users: RefCell<Vec<String>>,
     handlers: RefCell<BTreeMap<u32, FnPtr>>,
     ended: RefCell<BTreeMap<u32, Outcome>>,
     depth: Cell<u32>,
     pub(crate) counters: RefCell<BTreeMap<&'static str, u32>>,
+    names: RefCell<BTreeMap<&'static str, Vec<String>>>,
     pub(crate) guarded: Cell<bool>,
     pub(crate) judgements: RefCell<Vec<Judgement>>,
     /// A fault that no `catch` of the script may swallow.
     pub(crate) fatal: RefCell<Option<ScriptError>>,
-    /// Count and seed of the positions that the header says are sampled.
+    /// The seed of the positions that the header says are sampled.
     pub(crate) sample_seed: u64,
+    /// Whether views and colluders must be users who appeared. A printed attack may name others.
+    pub(crate) strict: bool,
 }
 
 impl World {
@@ -52,6 +57,7 @@ impl World {
         performer: Rc<RefCell<dyn Performer>>,
         meter: Rc<Meter>,
         sample_seed: u64,
+        strict: bool,
     ) -> Self {
         Self {
             performer,
@@ -62,10 +68,12 @@ impl World {
             ended: RefCell::default(),
             depth: Cell::new(0),
             counters: RefCell::default(),
+            names: RefCell::default(),
             guarded: Cell::new(false),
             judgements: RefCell::default(),
             fatal: RefCell::default(),
             sample_seed,
+            strict,
         }
     }
 
@@ -79,6 +87,11 @@ impl World {
         let mut progress = self.ask(|performer| performer.perform(step));
         loop {
             match progress {
+                // No hook wants it: a printed attack says that the run pauses here, and goes on
+                // with `server.resume`.
+                Progress::Message(message) if message.hooks.is_empty() => {
+                    return Ok(Progress::Done);
+                }
                 Progress::Message(message) => {
                     let edits = self.handle(context, message)?;
                     progress = self.ask(|performer| performer.resume(edits));
@@ -143,7 +156,7 @@ impl World {
         if matches!(error.unwrap_inner(), EvalAltResult::ErrorTerminated(..)) {
             return Box::new(error);
         }
-        self.fail(super::fault::explain(&error, &[]))
+        self.fail(super::fault::explain(&error, &BTreeSet::new()))
     }
 
     /// The fault of a spent budget.
@@ -222,7 +235,12 @@ impl World {
     /// Notes that the script mentions a user; false if it did before.
     pub(crate) fn mention_user(&self, user: &str) -> bool {
         self.devices.borrow_mut().insert(DeviceName::first(user));
-        self.users.borrow_mut().insert(user.to_owned())
+        let mut users = self.users.borrow_mut();
+        let first = !users.iter().any(|known| known == user);
+        if first {
+            users.push(user.to_owned());
+        }
+        first
     }
 
     /// Notes that the script mentions a device; false if it did before.
@@ -232,11 +250,19 @@ impl World {
 
     /// Whether the user has appeared.
     pub(crate) fn knows(&self, user: &str) -> bool {
-        self.users.borrow().contains(user)
+        self.place_of(user).is_some()
+    }
+
+    /// The how-manieth user to appear this was, counted from zero.
+    pub(crate) fn place_of(&self, user: &str) -> Option<usize> {
+        self.users.borrow().iter().position(|known| known == user)
     }
 
     /// Checks that a view is somebody's.
     pub(crate) fn check_audience(&self, audience: &Audience) -> Result<(), ScriptError> {
+        if !self.strict {
+            return Ok(());
+        }
         let users = self.users.borrow();
         let devices = self.devices.borrow();
         let names: Vec<String> = devices.iter().map(ToString::to_string).collect();
@@ -275,6 +301,32 @@ impl World {
     /// Takes all handlers off, as a step `Heal` does in the performer.
     pub(crate) fn forget_handlers(&self) {
         self.handlers.borrow_mut().clear();
+    }
+
+    /// A number below `options`, a function of the run's seed and of how many were picked before.
+    ///
+    /// It does not come from the chooser: what is picked here is an argument of a step, and the
+    /// step is recorded with it.
+    pub(crate) fn pick(&self, options: u64) -> u64 {
+        let label = format!("pick {}", self.count("pick"));
+        let seed = self.ask(|performer| performer.seed());
+        let bytes = seeded_bytes(seed, &label, 8);
+        let number = bytes
+            .iter()
+            .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        number % options.max(1)
+    }
+
+    /// The number of a name among those of its kind: new names get the next one.
+    pub(crate) fn number_of(&self, kind: &'static str, name: &str) -> u32 {
+        let mut names = self.names.borrow_mut();
+        let names = names.entry(kind).or_default();
+        let known = names.iter().position(|known| known == name);
+        let number = known.unwrap_or(names.len());
+        if known.is_none() {
+            names.push(name.to_owned());
+        }
+        number as u32
     }
 
     /// The next number of a series.

@@ -154,3 +154,16 @@ fn unknown_need_is_named() {
     assert_eq!(what, "no client can be asked for `nativ`");
     assert_eq!(meant.as_deref(), Some("native"));
 }
+
+#[test]
+fn remark_below_the_header_ends_it() {
+    for remark in [
+        "// User, derivation: the first byte.",
+        "// 16,384 bits, which it survives.",
+    ] {
+        let text = GOOD.replace("let alice", &format!("{remark}\nlet alice"));
+        assert_eq!(read(&text, &DEFENCES), read(GOOD, &DEFENCES));
+        assert!(body(&text).starts_with(remark));
+    }
+    assert_eq!(body(GOOD), "let alice = user(\"alice\");\n");
+}

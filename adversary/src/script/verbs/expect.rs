@@ -44,11 +44,11 @@ pub(super) const VERBS: &[Verb] = &[
         }),
     verb(NOTHING, "expect_same_view", (2, 2), "expect_same_view(|| .., || ..)",
         "The server sees no difference between the two but what may differ.", same_view),
-    verb(NOTHING, "expect_closed_to", (2, 2), "expect_closed_to(\"bob\", objects)",
+    verb(NOTHING, "expect_closed_to", (2, 3), "expect_closed_to(\"bob\", objects)",
         "What the server holds stays closed to a colluder.", |call| {
             opened(call, |colluder, object| Expectation::ClosedTo { colluder, object })
         }),
-    verb(NOTHING, "expect_opened_by", (2, 2), "expect_opened_by(\"bob\", objects)",
+    verb(NOTHING, "expect_opened_by", (2, 3), "expect_opened_by(\"bob\", objects)",
         "A colluder can open this, so that the decryptor is known to work.", |call| {
             opened(call, |colluder, object| Expectation::OpenedBy { colluder, object })
         }),
@@ -120,15 +120,14 @@ fn any(call: &Call<'_>) -> Given {
 
 fn admitted(call: &Call<'_>) -> Given {
     let claim = call.text(0)?;
-    if !known::ADMISSIONS.contains(&claim.as_str()) {
-        let known = known::ADMISSIONS;
-        let error = ScriptError::not_in(Fault::UnknownWord, "admission", &claim, known);
-        return Err(throw(error));
-    }
+    known::check_admission(&claim).map_err(throw)?;
     guard(call, Expectation::Admitted { claim }, 1)
 }
 
 fn same_view(call: &Call<'_>) -> Given {
+    if let Ok(second) = call.value(0).as_bool() {
+        return guard(call, Expectation::SameView { second }, 1);
+    }
     guard(call, Expectation::SameView { second: false }, 0).map(drop)?;
     guard(call, Expectation::SameView { second: true }, 1)
 }
@@ -138,11 +137,17 @@ fn opened(
     expectation: impl Fn(String, crate::attack::Object) -> Expectation,
 ) -> Given {
     let colluder = call.user(0)?;
-    if !call.world.knows(&colluder) {
+    if call.world.strict && !call.world.knows(&colluder) {
         return Err(call.misuse("there is no such user"));
     }
+    // An attack prints each expectation with a closure, here an empty one.
+    let closure = match call.count() {
+        2 => None,
+        _ => Some(call.closure(2)?),
+    };
     for object in call.objects(1)? {
-        open(call, expectation(colluder.clone(), object), None).map(drop)?;
+        let expectation = expectation(colluder.clone(), object);
+        open(call, expectation, closure.as_ref()).map(drop)?;
     }
     Ok(Dynamic::UNIT)
 }

@@ -6,6 +6,7 @@ use super::super::value::{Content, Hand, Hook, Record};
 use super::store::extension;
 use super::verb;
 use crate::attack::Edit;
+use crate::codec::Bytes;
 use rhai::{Dynamic, ImmutableString};
 use std::cell::RefMut;
 
@@ -99,7 +100,7 @@ fn kept(call: &Call<'_>) -> Given {
 }
 
 /// Does something to the message in hand.
-fn with<T>(call: &Call<'_>, act: impl FnOnce(RefMut<'_, Hand>) -> Given<T>) -> Given<T> {
+pub(super) fn with<T>(call: &Call<'_>, act: impl FnOnce(RefMut<'_, Hand>) -> Given<T>) -> Given<T> {
     let hand = call.in_hand()?.0;
     if !hand.borrow().here {
         return Err(call.misuse("the message was delivered; only its handler can touch it"));
@@ -163,15 +164,15 @@ fn set(call: &Call<'_>) -> Given {
     with(call, |mut hand| {
         let found = changed.is_some();
         if let Some(bytes) = changed {
-            hand.message.bytes = bytes;
+            hand.rewrite(bytes);
         }
         Ok(found.into())
     })
 }
 
-fn rewrite(call: &Call<'_>, bytes: impl Into<crate::codec::Bytes>) -> Given {
+pub(super) fn rewrite(call: &Call<'_>, bytes: impl Into<Bytes>) -> Given {
     with(call, |mut hand| {
-        hand.message.bytes = bytes.into();
+        hand.rewrite(bytes.into());
         Ok(Dynamic::UNIT)
     })
 }
@@ -183,10 +184,7 @@ fn current(call: &Call<'_>) -> Given<Vec<u8>> {
 fn flip(call: &Call<'_>) -> Given {
     let mut bytes = current(call)?;
     let bit = match call.count() {
-        0 => {
-            let bits = u32::try_from(bytes.len() * 8).unwrap_or(u32::MAX);
-            u64::from(call.world.ask(|performer| performer.choose(bits)))
-        }
+        0 => call.world.pick(bytes.len() as u64 * 8),
         _ => call.number(0)?,
     };
     let size = bytes.len();
@@ -230,17 +228,17 @@ fn replay(call: &Call<'_>) -> Given {
 fn delay(call: &Call<'_>) -> Given {
     let duration_ms = call.number(0)?;
     with(call, |mut hand| {
-        hand.delay_ms = hand.delay_ms.saturating_add(duration_ms);
+        hand.delay(duration_ms);
         Ok(Dynamic::UNIT)
     })
 }
 
 fn fate(call: &Call<'_>, edit: Edit, requests_only: bool) -> Given {
     with(call, |mut hand| {
-        if requests_only && !hand.is_request() {
+        if requests_only && hand.message.direction == Direction::Reply {
             return Err(call.misuse("it is for requests, in a handler of `server.on_request`"));
         }
-        hand.fate = Some(edit);
+        hand.decide(edit);
         Ok(Dynamic::UNIT)
     })
 }

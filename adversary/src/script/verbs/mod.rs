@@ -1,23 +1,27 @@
 //! The words of the language, all in one table.
 
+mod collude;
 pub(super) mod expect;
 mod message;
 pub(super) mod order;
 mod people;
 mod plain;
+mod printed;
 mod store;
 
 use super::call::{Does, Receiver, Verb};
 
 /// Every verb; the `start_` forms of operations apart.
 pub(crate) fn all() -> impl Iterator<Item = &'static Verb> {
-    let tables: [&'static [Verb]; 6] = [
+    let tables: [&'static [Verb]; 8] = [
         people::VERBS,
         plain::VERBS,
         store::VERBS,
         message::VERBS,
         order::VERBS,
         expect::VERBS,
+        printed::VERBS,
+        collude::VERBS,
     ];
     tables.into_iter().flatten()
 }

@@ -4,7 +4,7 @@ use super::super::call::{Call, Failed, Given, Receiver, Verb};
 use super::super::performer::Progress;
 use super::super::value::{Held, Op};
 use super::verb;
-use crate::attack::Step;
+use crate::attack::{Expectation, Step};
 use rhai::{Dynamic, EvalAltResult, ImmutableString, Map};
 
 const NOTHING: Receiver = Receiver::Nothing;
@@ -38,7 +38,7 @@ pub(super) const VERBS: &[Verb] = &[
 
 fn finish(call: &Call<'_>) -> Given {
     let op = call.op(0)?;
-    if call.world.outcome(op.number).is_none() {
+    if op.printed || call.world.outcome(op.number).is_none() {
         call.perform(Step::Finish {
             operation: op.number,
         })?;
@@ -58,8 +58,8 @@ fn race(call: &Call<'_>) -> Given {
     let ops = call.ops(0)?;
     let running: Vec<u32> = ops
         .iter()
+        .filter(|op| op.printed || call.world.outcome(op.number).is_none())
         .map(|op| op.number)
-        .filter(|number| call.world.outcome(*number).is_none())
         .collect();
     if !running.is_empty() {
         call.perform(Step::Race {
@@ -78,8 +78,11 @@ fn crash_at(call: &Call<'_>) -> Given {
 
 fn try_op(call: &Call<'_>) -> Given {
     let closure = call.closure(0)?;
+    let expectation = Expectation::Anything;
+    let opened = call.perform(Step::Expect { expectation });
+    let result = opened.and_then(|_| call.call(&closure, ()));
     let mut map = Map::new();
-    match call.call(&closure, ()) {
+    match result {
         Ok(value) => {
             map.insert("ok".into(), true.into());
             map.insert("value".into(), value);
@@ -94,6 +97,7 @@ fn try_op(call: &Call<'_>) -> Given {
             map.insert("name".into(), text(&failed.failure.name));
         }
     }
+    call.perform(Step::Met)?;
     Ok(Dynamic::from_map(map))
 }
 
@@ -124,5 +128,9 @@ pub(in super::super) fn start(call: &Call<'_>, operation: crate::client::Operati
         Progress::Number(number) => number,
         _ => return Err(call.misuse("the operation could not be started")),
     };
-    Ok(Dynamic::from(Op { number, returns }))
+    Ok(Dynamic::from(Op {
+        number,
+        returns,
+        printed: false,
+    }))
 }

@@ -5,7 +5,7 @@ use super::super::value::{Actor, Content, Stored};
 use super::verb;
 use crate::attack::Step;
 use crate::client::{DeviceName, Operation};
-use rhai::{Dynamic, Map};
+use rhai::{Dynamic, ImmutableString, Map};
 use std::rc::Rc;
 
 const ACTOR: Receiver = Receiver::Actor;
@@ -260,7 +260,7 @@ fn appear(call: &Call<'_>) -> Given<(Actor, bool)> {
     Ok((Actor::user(&name), first))
 }
 
-fn user(call: &Call<'_>) -> Given {
+pub(super) fn user(call: &Call<'_>) -> Given {
     let (actor, first) = appear(call)?;
     if first {
         call.world
@@ -330,15 +330,28 @@ fn wipe(call: &Call<'_>) -> Given {
 }
 
 fn upload_many(call: &Call<'_>) -> Given<Operation> {
-    let Some(map) = call.value(0).try_cast::<Map>() else {
+    let pairs: Vec<(Dynamic, Dynamic)> = if let Ok(list) = call.value(0).into_array() {
+        let pairs = list.into_iter().map(|pair| {
+            let pair: Option<[Dynamic; 2]> = pair.into_array().ok()?.try_into().ok();
+            pair.map(|[name, content]| (name, content))
+        });
+        pairs
+            .collect::<Option<_>>()
+            .ok_or_else(|| call.misuse("each file is [name, content]"))?
+    } else if let Some(map) = call.value(0).try_cast::<Map>() {
+        let pairs = map.into_iter();
+        pairs
+            .map(|(name, content)| (ImmutableString::from(name).into(), content))
+            .collect()
+    } else {
         return Err(call.misuse("it takes a map of names and contents"));
     };
-    let files = map
-        .into_iter()
-        .map(|(name, value)| match Content::take(&value) {
-            Some(content) => Ok((name.as_bytes().to_vec(), content.to_vec())),
-            None => Err(call.misuse("a content is a string or bytes")),
-        })
-        .collect::<Given<_>>()?;
-    Ok(Operation::UploadMany { files })
+    let taken = pairs.iter().map(|(name, content)| {
+        let (name, content) = (Content::take(name)?, Content::take(content)?);
+        Some((name.to_vec(), content.to_vec()))
+    });
+    match taken.collect() {
+        Some(files) => Ok(Operation::UploadMany { files }),
+        None => Err(call.misuse("names and contents are strings or bytes")),
+    }
 }

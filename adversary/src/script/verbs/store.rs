@@ -173,15 +173,10 @@ fn flip(call: &Call<'_>) -> Given {
 }
 
 fn seeded_bit(call: &Call<'_>, object: &Object) -> Given<u64> {
-    let bits = call.world.ask(|performer| {
-        let size = performer.content(object).map_or(0, |bytes| bytes.len());
-        u32::try_from(size).ok()?.checked_mul(8)
-    });
-    match bits {
-        None | Some(0) => Err(call.misuse("the server holds no bytes of this object now")),
-        Some(bits) => Ok(u64::from(
-            call.world.ask(|performer| performer.choose(bits)),
-        )),
+    let content = call.world.ask(|performer| performer.content(object));
+    match content.map_or(0, |bytes| bytes.len()) {
+        0 => Err(call.misuse("the server holds no bytes of this object now")),
+        size => Ok(call.world.pick(size as u64 * 8)),
     }
 }
 

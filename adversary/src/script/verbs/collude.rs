@@ -1,0 +1,131 @@
+//! Keys that the server holds: a member's who works with it, and its own.
+
+use super::super::call::{Call, Given, Receiver, Verb, throw};
+use super::super::error::{Fault, ScriptError};
+use super::super::value::{Actor, Content, Hand, Keys};
+use super::message::with;
+use super::verb;
+use crate::acts::collude::{Colluder, Scheme};
+use crate::pool;
+use rhai::Dynamic;
+use std::rc::Rc;
+use turncoat_core::id::Realm;
+
+const NOTHING: Receiver = Receiver::Nothing;
+const SERVER: Receiver = Receiver::Server;
+const MESSAGE: Receiver = Receiver::Message;
+const KEYS: Receiver = Receiver::Keys;
+
+#[rustfmt::skip]
+pub(super) const VERBS: &[Verb] = &[
+    verb(NOTHING, "colluder", (1, 1), "colluder(\"bob\")",
+        "A user like any other, whose keys the server holds.", super::people::user),
+    verb(SERVER, "identity", (1, 1), "server.identity(\"eve\")",
+        "Keys of the server's own, under a name.", identity),
+    verb(KEYS, "record", (0, 0), "eve.record()",
+        "The public record of these keys under their own name.", |call| {
+            made(call, call.keys()?.0.record())
+        }),
+    verb(KEYS, "record_for", (1, 1), "eve.record_for(\"bob\")",
+        "A public record of another user's name and these keys.", |call| {
+            let user = call.user(0)?;
+            made(call, call.keys()?.0.record_for(&user))
+        }),
+    verb(KEYS, "fingerprint", (0, 0), "eve.fingerprint()",
+        "The fingerprint of these keys.", |call| {
+            let fingerprint = call.keys()?.0.fingerprint();
+            made(call, fingerprint.map(|fingerprint| fingerprint.as_bytes().to_vec()))
+        }),
+    verb(MESSAGE, "sign", (2, 3), "m.sign(path, who, scheme)",
+        "Signs the head, record, roster change or envelope at a path anew, with these keys.", sign),
+    verb(MESSAGE, "wrap", (2, 3), "m.wrap(path, who, name)",
+        "Puts a key of the server's into the envelope at a path, for its recipient, signed.", wrap),
+];
+
+/// The realm of all runs.
+const REALM: Realm = Realm(crate::driver::REALM);
+
+fn keys(name: &str, identity: &pool::Identity) -> Option<Colluder> {
+    Colluder::new(REALM, name, identity)
+}
+
+/// Keys from the end of the pool: users take theirs from its beginning.
+fn identity(call: &Call<'_>) -> Given {
+    let name = call.text(0)?;
+    let identities = pool::identities();
+    let number = call.world.number_of("identity", &name) as usize;
+    let chosen = identities.iter().rev().nth(number % identities.len());
+    match chosen.and_then(|identity| keys(&name, identity)) {
+        Some(keys) => Ok(Dynamic::from(Keys(Rc::new(keys)))),
+        None => Err(call.misuse("the pool has no such keys")),
+    }
+}
+
+/// The keys of a colluding user, or the server's own.
+fn holder(call: &Call<'_>, index: usize) -> Given<Rc<Colluder>> {
+    let value = call.value(index);
+    if let Some(keys) = value.clone().try_cast::<Keys>() {
+        return Ok(keys.0);
+    }
+    let Some(actor) = value.try_cast::<Actor>() else {
+        return Err(call.misuse("whose keys: a user, or what `server.identity(..)` gave"));
+    };
+    match of_user(call, &actor.device.user) {
+        Some(keys) => Ok(Rc::new(keys)),
+        None => Err(call.misuse("the server has no keys of that user")),
+    }
+}
+
+fn of_user(call: &Call<'_>, user: &str) -> Option<Colluder> {
+    let identities = pool::identities();
+    let place = call.world.place_of(user)?;
+    keys(user, identities.get(place % identities.len())?)
+}
+
+fn made(call: &Call<'_>, bytes: Option<Vec<u8>>) -> Given {
+    match bytes {
+        Some(bytes) => Ok(Dynamic::from(Content(bytes.into()))),
+        None => Err(call.misuse("these keys cannot do that")),
+    }
+}
+
+fn in_hand<T>(call: &Call<'_>, read: impl FnOnce(&Hand) -> T) -> Given<T> {
+    with(call, |hand| Ok(read(&hand)))
+}
+
+/// Replaces the message; false if there is nothing of the kind at the path.
+fn changed(call: &Call<'_>, bytes: Option<Vec<u8>>) -> Given {
+    let found = bytes.is_some();
+    if let Some(bytes) = bytes {
+        super::message::rewrite(call, bytes).map(drop)?;
+    }
+    Ok(found.into())
+}
+
+fn sign(call: &Call<'_>) -> Given {
+    let (path, holder) = (call.text(0)?, holder(call, 1)?);
+    let name = match call.count() {
+        2 => "pss".to_owned(),
+        _ => call.text(2)?,
+    };
+    let Some(scheme) = Scheme::parse(&name) else {
+        let known = ["pss", "pss-salt-0", "pss-salt-20", "pkcs1"];
+        let error = ScriptError::not_in(Fault::UnknownWord, "scheme", &name, known);
+        return Err(throw(error));
+    };
+    let bytes = in_hand(call, |hand| hand.message.bytes.clone())?;
+    changed(call, holder.sign(&bytes, &path, scheme))
+}
+
+fn wrap(call: &Call<'_>) -> Given {
+    let (path, holder) = (call.text(0)?, holder(call, 1)?);
+    let name = match call.count() {
+        2 => b"file".as_slice().into(),
+        _ => call.bytes(2)?,
+    };
+    let user = in_hand(call, |hand| hand.message.device.user.clone())?;
+    let bytes = in_hand(call, |hand| hand.message.bytes.clone())?;
+    let record = of_user(call, &user).and_then(|recipient| recipient.record());
+    let wrapped = record.and_then(|record| holder.wrap(&bytes, &path, &record, &name));
+    changed(call, wrapped)
+}
