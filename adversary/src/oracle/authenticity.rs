@@ -1,6 +1,8 @@
 //! G1: a successful read returns bytes that a member wrote to that file, authorised at that
 //! position.
 
+use std::collections::BTreeSet;
+
 use super::seen::{Case, Reading, Standing};
 use super::truth::{Effect, Use};
 use super::{Facts, Judgement, cite, quote};
@@ -104,7 +106,7 @@ fn revoked(case: &Case<'_>, reading: &Reading<'_>, class: usize, member: &str) -
 
 /// Whether a receive was shown keys other than the honest server's, from a contact that nobody had
 /// checked, and the client said so.
-pub(super) fn impersonable(case: &Case<'_>, op: usize) -> bool {
+fn impersonable(case: &Case<'_>, op: usize) -> bool {
     let found = &case.truth.ops[op];
     let unverified = found
         .answer()
@@ -112,43 +114,67 @@ pub(super) fn impersonable(case: &Case<'_>, op: usize) -> bool {
     unverified && shown_other_keys(case, op)
 }
 
-/// Whether the operation's user was, up to its end, ever shown another answer than the honest one
-/// to a request that tells keys.
-pub(super) fn shown_other_keys(case: &Case<'_>, op: usize) -> bool {
+/// Whether the operation's user was, up to its end, perhaps shown other keys than an honest server
+/// shows: another answer to a request that tells keys, or an act on the objects that hold them.
+fn shown_other_keys(case: &Case<'_>, op: usize) -> bool {
     let found = &case.truth.ops[op];
-    let mut asked = std::collections::BTreeSet::new();
-    case.history
-        .events()
-        .iter()
-        .take(found.ended)
-        .any(|event| match event {
-            Event::Request {
-                request,
-                device,
-                kind,
-                ..
-            } => {
-                if device.user == found.user() && tells_keys(kind) {
-                    asked.insert(*request);
-                }
-                false
+    let mut asked = BTreeSet::new();
+    let events = case.history.events();
+    events.iter().take(found.ended).any(|event| match event {
+        Event::Request {
+            request,
+            device,
+            kind,
+            ..
+        } => {
+            if device.user == found.user() && ["lookup", "get-pub"].contains(&kind.as_str()) {
+                asked.insert(*request);
             }
-            Event::Reply {
-                request,
-                honest,
-                shown: Some(shown),
-            } => asked.contains(request) && honest.as_ref() != Some(shown),
-            _ => false,
-        })
+            false
+        }
+        Event::Reply {
+            request,
+            honest,
+            shown: Some(shown),
+        } => asked.contains(request) && honest.as_ref() != Some(shown),
+        Event::Act {
+            text,
+            applied: true,
+        } => touches_keys(case, text),
+        _ => false,
+    })
 }
 
-/// Requests whose answers carry public keys, on any front.
-fn tells_keys(kind: &str) -> bool {
-    ["lookup", "login", "read", "inbox", "get_pub", "pub"].contains(&kind)
+/// Whether an act names an object that holds public keys: by its kind, or by who wrote it.
+fn touches_keys(case: &Case<'_>, act: &str) -> bool {
+    let by_author = act.split("wrote(").skip(1).any(|rest| {
+        let mut numbers = rest.split(')').next().unwrap_or_default().split(", ");
+        let mut number = || {
+            numbers
+                .next()
+                .and_then(|digits| digits.parse::<usize>().ok())
+        };
+        let (Some(author), Some(index)) = (number(), number()) else {
+            return false;
+        };
+        let mut written = case
+            .history
+            .events()
+            .iter()
+            .filter_map(|event| match event {
+                Event::Wrote {
+                    operation, object, ..
+                } if *operation as usize == author => Some(object.kind.as_str()),
+                _ => None,
+            });
+        written.nth(index) == Some("pub")
+    });
+    by_author || act.contains("\"pub\"")
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::client::{Claims, Operation};
     use crate::oracle::scene::Scene;
     use crate::verdict::Guarantee::{G1, G2, G3, G7};
 
@@ -165,6 +191,50 @@ mod tests {
         let mut scene = Scene::new();
         scene.upload("alice", "n", "v1");
         scene.receive("bob", "alice", "n", "m");
+        scene.breaks(&[G1]);
+    }
+
+    /// Bob takes an invitation that alice never sent, and says whether anybody checked her.
+    fn impersonated(scene: &mut Scene, verified: bool) {
+        let what = Operation::Receive {
+            from: "alice".to_owned(),
+            name: Some(b"n".to_vec()),
+            pointer: None,
+            as_name: b"m".to_vec(),
+        };
+        let op = scene.start("bob", what);
+        let claims = Claims {
+            contact_verified: Some(verified),
+            ..Claims::default()
+        };
+        scene.end_claiming(op, None, claims);
+        scene.download("bob", "m", "planted");
+    }
+
+    #[test]
+    fn an_impersonated_contact_that_nobody_checked_is_admitted() {
+        for act in [
+            "server.replace(object(\"pub\", \"alice\"), object(\"pub\", \"mallory\"))",
+            "server.replace(wrote(0, 1), wrote(7, 7))",
+        ] {
+            let mut scene = Scene::new();
+            scene.upload("alice", "n", "v1");
+            scene.wrote("alice", "obj", 1);
+            scene.wrote("alice", "pub", 2);
+            scene.act(act, true);
+            impersonated(&mut scene, false);
+            scene.passes();
+        }
+    }
+
+    #[test]
+    fn a_forged_invitation_under_a_genuine_key_is_not_admitted() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.wrote("alice", "obj", 1);
+        scene.act("server.put_new(\"envelope\", \"forged\", \"..\")", true);
+        scene.act("server.replace(wrote(0, 0), wrote(7, 7))", true);
+        impersonated(&mut scene, false);
         scene.breaks(&[G1]);
     }
 

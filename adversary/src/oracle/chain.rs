@@ -29,6 +29,8 @@ pub(crate) struct Chain {
     heads: BTreeMap<HeadId, Head>,
     /// Operations that published a head.
     pub(crate) visible: Bits,
+    /// Operations that published several heads in one space.
+    pub(crate) split: Bits,
     /// For each operation, those that are surely in the chain before it.
     pub(crate) past: Vec<Bits>,
     /// For each operation, those that can never be in one chain with it.
@@ -80,10 +82,17 @@ impl Chain {
     /// What comes after a share in the new space comes after all that was before the share in the
     /// old one, whichever of the share's heads was first: so this goes on until nothing changes.
     fn fill(&mut self, order: &[HeadId]) {
-        let mut last: BTreeMap<(usize, SpaceId), u64> = BTreeMap::new();
+        // Where an operation publishes several heads in one space, what it did lies anywhere
+        // between the first and the last of them.
+        let mut ends: BTreeMap<(usize, SpaceId), (u64, u64)> = BTreeMap::new();
         for head in self.heads.values() {
-            let height = last.entry((head.op, head.space)).or_default();
-            *height = (*height).max(head.height);
+            let ends = ends
+                .entry((head.op, head.space))
+                .or_insert((head.height, head.height));
+            *ends = (ends.0.min(head.height), ends.1.max(head.height));
+            if ends.0 < ends.1 {
+                self.split.insert(head.op);
+            }
         }
         let mut changed = true;
         while changed {
@@ -95,10 +104,13 @@ impl Chain {
                 let Some(head) = self.heads.get_mut(id) else {
                     continue;
                 };
-                let mut before = whole.clone();
-                before.remove(head.op);
-                changed |= self.past[head.op].join(&before);
-                if last.get(&(head.op, head.space)) == Some(&head.height) {
+                let (first, last) = ends[&(head.op, head.space)];
+                if head.height == first {
+                    let mut before = whole.clone();
+                    before.remove(head.op);
+                    changed |= self.past[head.op].join(&before);
+                }
+                if head.height == last {
                     whole.insert(head.op);
                     whole.join(&self.past[head.op]);
                 }

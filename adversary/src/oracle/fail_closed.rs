@@ -120,7 +120,12 @@ fn judge_accepted(case: &Case<'_>, judgement: &mut Judgement) {
         }
         let went_back =
             trusted.is_some_and(|trusted| trusted != *head && case.chain.leads_to(head, &trusted));
-        let invented = case.chain.is_visible() && !case.chain.knows(head);
+        // One that writes accepts its own head, too, if the server says that it is stored.
+        let reads = matches!(
+            op.what,
+            Operation::Download { .. } | Operation::List | Operation::Login
+        );
+        let invented = reads && case.chain.is_visible() && !case.chain.knows(head);
         let what = match (went_back, invented) {
             (true, _) => "went back",
             (_, true) => "took over a head that no client published",

@@ -194,8 +194,10 @@ fn open(case: &Case<'_>, at: usize, name: &[u8]) -> bool {
     let op = &case.truth.ops[at];
     case.names.slot(op.user(), name).any(|touch| {
         let other = &case.truth.ops[touch.op];
+        let one_head =
+            case.chain.visible.contains(touch.op) && !case.chain.split.contains(touch.op);
         let part = matches!(other.what, Operation::UploadMany { .. })
-            && !case.chain.visible.contains(touch.op)
+            && !one_head
             && other.effect != Effect::None
             && !(other.effect == Effect::Certain && other.before(op));
         part || (touch.used == Use::Receive && case.names.may_be_lost(&case.truth, touch, op))

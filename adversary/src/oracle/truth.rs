@@ -1,6 +1,6 @@
 //! The operations of a run as intervals, with what each may have done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::client::{Answer, Class, DeviceName, Failure, Operation, Outcome};
 use crate::history::{Event, History};
@@ -90,19 +90,18 @@ impl<'h> Truth<'h> {
             by_id: BTreeMap::new(),
         };
         let mut lineage = 0;
+        // Devices whose present memory no process has used yet.
+        let mut unused: BTreeSet<&DeviceName> = BTreeSet::new();
         for (at, event) in history.events().iter().enumerate() {
             match event {
-                Event::DeviceStarted {
-                    device,
-                    remembers: false,
+                Event::DeviceStarted { device, remembers } => {
+                    if !unused.remove(device) && !remembers {
+                        truth.begin(device, at, &mut lineage);
+                    }
                 }
-                | Event::Wiped { device } => {
-                    truth
-                        .lineages
-                        .entry(device)
-                        .or_default()
-                        .push((at, lineage));
-                    lineage += 1;
+                Event::Wiped { device } => {
+                    truth.begin(device, at, &mut lineage);
+                    unused.insert(device);
                 }
                 Event::OperationStarted {
                     operation,
@@ -110,8 +109,8 @@ impl<'h> Truth<'h> {
                     what,
                 } => {
                     if !truth.lineages.contains_key(device) {
-                        truth.lineages.insert(device, vec![(at, lineage)]);
-                        lineage += 1;
+                        truth.begin(device, at, &mut lineage);
+                        unused.insert(device);
                     }
                     let lineage = truth.lineage(device, at).unwrap_or_default();
                     truth.by_id.insert(*operation, truth.ops.len());
@@ -146,6 +145,11 @@ impl<'h> Truth<'h> {
             }
         }
         truth
+    }
+
+    fn begin(&mut self, device: &'h DeviceName, at: usize, next: &mut usize) {
+        self.lineages.entry(device).or_default().push((at, *next));
+        *next += 1;
     }
 
     fn op_mut(&mut self, id: u32) -> Option<&mut Op<'h>> {
