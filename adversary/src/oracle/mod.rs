@@ -16,6 +16,8 @@ mod fail_closed;
 mod file;
 mod fork;
 mod freshness;
+#[cfg(test)]
+mod honest;
 mod key_authenticity;
 mod key_hygiene;
 mod listing;
