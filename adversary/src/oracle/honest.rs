@@ -28,6 +28,9 @@ struct Running {
     outcome: Option<Outcome>,
 }
 
+/// Who invited, under which name, whom, to which file, and the pointer.
+type Invitation = (String, Vec<u8>, String, usize, Vec<u8>);
+
 /// An honest store and its clients, which run at random.
 struct World {
     history: History,
@@ -36,7 +39,7 @@ struct World {
     visible: bool,
     files: Vec<Stored>,
     names: BTreeMap<(String, Vec<u8>), usize>,
-    invitations: Vec<(String, Vec<u8>, String, usize, Vec<u8>)>,
+    invitations: Vec<Invitation>,
     heads: BTreeMap<[u8; 32], ([u8; 32], u64)>,
     running: Vec<Running>,
     operations: u32,
@@ -146,7 +149,7 @@ impl World {
 
     /// A receive of one of the user's invitations, if there is any.
     fn invited(&mut self, user: &str, from: String, name: Vec<u8>) -> Operation {
-        let mine = |invitation: &&(String, Vec<u8>, String, usize, Vec<u8>)| invitation.2 == user;
+        let mine = |invitation: &&Invitation| invitation.2 == user;
         let found: Vec<_> = self.invitations.iter().filter(mine).cloned().collect();
         let as_name = self.pick(&NAMES[2..]).to_vec();
         if found.is_empty() {

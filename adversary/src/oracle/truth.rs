@@ -95,7 +95,8 @@ impl<'h> Truth<'h> {
         for (at, event) in history.events().iter().enumerate() {
             match event {
                 Event::DeviceStarted { device, remembers } => {
-                    if !unused.remove(device) && !remembers {
+                    let used = !unused.remove(device);
+                    if used && !remembers {
                         truth.begin(device, at, &mut lineage);
                     }
                 }
