@@ -60,7 +60,12 @@ impl Stage {
             let Some(goal) = self.frames.last().map(|frame| frame.goal.clone()) else {
                 return Progress::Refused("nothing is under way".to_owned());
             };
-            let progress = match self.next(&goal) {
+            let next = if self.calls > self.budget.calls {
+                Next::Stuck(format!("the run has spent its {} calls", self.budget.calls))
+            } else {
+                self.next(&goal)
+            };
+            let progress = match next {
                 Next::Move(number) => match self.move_on(number, &goal) {
                     Moved::Done => continue,
                     Moved::Message(message) => {

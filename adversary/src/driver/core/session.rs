@@ -51,8 +51,6 @@ struct Device {
     peers: Peers,
     /// Whoever works with the session takes it out.
     session: Cell<Option<Live>>,
-    /// Whether the device entered the account before: a later login is held to what it knows.
-    entered: Cell<bool>,
 }
 
 impl Ours {
@@ -67,7 +65,6 @@ impl Ours {
             clock: setting.clock,
             peers: setting.peers,
             session: Cell::new(None),
-            entered: Cell::new(setting.remembers),
         });
         let meets: Rc<dyn Meets> = Rc::<Device>::clone(&device);
         peers.enter(device.name.clone(), &meets);
@@ -102,12 +99,10 @@ impl Device {
     fn enter(&self, entered: Result<Live, Error>) -> Outcome {
         match entered {
             Ok(session) => {
+                let claims = fresh(session.opened());
                 self.session.set(Some(session));
                 Ok(Answer {
-                    claims: Claims {
-                        monotone: Some(self.entered.replace(true)),
-                        ..Claims::default()
-                    },
+                    claims,
                     ..Answer::default()
                 })
             }
