@@ -142,7 +142,8 @@ fn put_directory(
     ensure(rising)?;
     let changes: Vec<(Tag, Option<LeafHash>)> = commit.leaves.iter().map(slot).collect();
     let changed = directory::change(storage, batch, root, &changes)?;
-    let counted = (entries + changed.added).checked_sub(changed.removed);
+    let grown = entries.checked_add(changed.added);
+    let counted = grown.and_then(|grown| grown.checked_sub(changed.removed));
     ensure(changed.root == head.directory && counted == Some(head.entries))?;
     for ((change, (_, hash)), before) in commit.leaves.iter().zip(&changes).zip(changed.before) {
         let (Some(Blob(bytes)), Some(hash)) = (&change.leaf, hash) else {

@@ -382,3 +382,62 @@ fn replies_are_passed_on_byte_for_byte() {
         .reply;
     assert_eq!(reply, honest);
 }
+
+#[test]
+fn a_store_that_lies_about_anything_is_answered_from() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    let (bob, _) = world.register("bob");
+    for step in 0..4 {
+        let mut commit = space.next(&alice, sorted((0..20).map(|n| leaf(n, 0, step)).collect()));
+        if step == 2 {
+            commit = space.invite(&alice, &bob, 1);
+        }
+        commit.pack = Some(pack(u8::try_from(step).unwrap(), b"content"));
+        assert_eq!(world.commit(&alice, &commit), Reply::Done);
+        space.accept(&commit);
+    }
+    let stored = leaf(3, 0, 3).leaf.unwrap();
+    let tags = (0..20).map(tag).collect();
+    let from = Tag([0; 32]);
+    let read = |select| RequestBody::Read {
+        views: vec![space.read(select)],
+    };
+    let next = space.next(&alice, vec![leaf(7, 1, 1)]);
+    let requests = [
+        read(Selection::Tags(tags)),
+        read(Selection::Page { from, count: 9 }),
+        RequestBody::Segments {
+            leaf: leaf_hash(&stored.0),
+            from: 0,
+            count: 9,
+        },
+        RequestBody::Inbox {
+            space: None,
+            after: None,
+        },
+        RequestBody::Commit(Box::new(next)),
+    ];
+    let everyone = crate::selector::Audience::Everyone;
+    let device = DeviceName::first("alice");
+    let mut shown = std::collections::BTreeSet::new();
+    for object in world.versions.objects(&everyone) {
+        for bit in (0..object.size as u64 * 8).step_by(797).chain([1, 8]) {
+            let mut versions = world.versions.clone();
+            versions.flip(&object.key, bit, &everyone).unwrap();
+            for body in &requests {
+                let body = body.clone();
+                for token in [alice.token, bob.token] {
+                    let request = Request {
+                        token,
+                        body: body.clone(),
+                    };
+                    let mut native = world.native.clone();
+                    let mut view = versions.view(&device, 1);
+                    shown.insert(native.handle(&mut view, &request.encode()).reply);
+                }
+            }
+        }
+    }
+    assert!(shown.len() > 500, "{} replies", shown.len());
+}
