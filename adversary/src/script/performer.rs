@@ -4,6 +4,7 @@ use crate::attack::{Edit, Object, Step};
 use crate::client::{DeviceName, Outcome};
 use crate::codec::Bytes;
 use crate::selector::Selector;
+use turncoat_core::wire::Envelope;
 
 /// Which way a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,6 +96,11 @@ pub trait Performer {
 
     /// The bytes of an object's newest version on the trunk.
     fn content(&self, object: &Object) -> Option<Bytes>;
+
+    /// The key of the space and epoch that an envelope names, if the user's own keys open it.
+    fn key_of(&self, _user: &str, _envelope: &Envelope) -> Option<[u8; 32]> {
+        None
+    }
 
     /// How many requests wait in a hold.
     fn held(&self, hold: u32) -> u32;

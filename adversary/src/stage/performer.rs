@@ -1,13 +1,16 @@
 //! The stage as the script language sees it.
 
-use super::{Hook, Stage, count};
+use super::{Hook, Stage, count, password_of};
 use crate::attack::{Edit, Object, Step};
 use crate::client::DeviceName;
 use crate::codec::Bytes;
+use crate::decryptor;
+use crate::driver::REALM;
 use crate::history::ObjectKey;
 use crate::honest::store;
 use crate::script::performer::{Direction, Field, Message, ObjectInfo, Performer, Progress};
 use crate::selector::{Audience, Selector};
+use turncoat_core::wire::Envelope;
 
 impl Performer for Stage {
     fn perform(&mut self, step: Step) -> Progress {
@@ -69,6 +72,11 @@ impl Performer for Stage {
     fn content(&self, object: &Object) -> Option<Bytes> {
         let key = self.key_of(object).ok()?;
         self.versions.shown_to(&key, &Audience::Everyone)
+    }
+
+    fn key_of(&self, user: &str, envelope: &Envelope) -> Option<[u8; 32]> {
+        let opened = decryptor::open(&REALM, user, &password_of(user), &self.versions);
+        opened.key_of(envelope)
     }
 
     fn held(&self, hold: u32) -> u32 {

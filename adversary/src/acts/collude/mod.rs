@@ -105,8 +105,17 @@ impl Colluder {
     /// The fingerprint that goes with [`record`](Self::record).
     #[must_use]
     pub fn fingerprint(&self) -> Option<Fingerprint> {
-        let record = self.record()?;
-        let signed = Reader::all(&record, SignedRecord::read).ok()?;
+        Self::fingerprint_of(&self.record()?)
+    }
+
+    /// The fingerprint that goes with [`record_for`](Self::record_for).
+    #[must_use]
+    pub fn fingerprint_for(&self, name: &str) -> Option<Fingerprint> {
+        Self::fingerprint_of(&self.record_for(name)?)
+    }
+
+    fn fingerprint_of(record: &[u8]) -> Option<Fingerprint> {
+        let signed = Reader::all(record, SignedRecord::read).ok()?;
         let body = signed.record.encode();
         Some(Fingerprint(formula::hash("fingerprint", &[&body])))
     }

@@ -6,10 +6,12 @@ use super::super::value::{Actor, Content, Hand, Keys};
 use super::message::with;
 use super::verb;
 use crate::acts::collude::{Colluder, Scheme};
+use crate::front::native::{self, Value};
 use crate::pool;
 use rhai::Dynamic;
 use std::rc::Rc;
 use turncoat_core::id::Realm;
+use turncoat_core::wire::{Reader, SignedEnvelope, Wire};
 
 const NOTHING: Receiver = Receiver::Nothing;
 const SERVER: Receiver = Receiver::Server;
@@ -36,10 +38,17 @@ pub(super) const VERBS: &[Verb] = &[
             let fingerprint = call.keys()?.0.fingerprint();
             made(call, fingerprint.map(|fingerprint| fingerprint.as_bytes().to_vec()))
         }),
+    verb(KEYS, "fingerprint_for", (1, 1), "eve.fingerprint_for(\"bob\")",
+        "The fingerprint of a record of another user's name and these keys.", |call| {
+            let user = call.user(0)?;
+            let fingerprint = call.keys()?.0.fingerprint_for(&user);
+            made(call, fingerprint.map(|fingerprint| fingerprint.as_bytes().to_vec()))
+        }),
     verb(MESSAGE, "sign", (2, 3), "m.sign(path, who, scheme)",
         "Signs the head, record, roster change or envelope at a path anew, with these keys.", sign),
-    verb(MESSAGE, "wrap", (2, 3), "m.wrap(path, who, name)",
-        "Puts a key of the server's into the envelope at a path, for its recipient, signed.", wrap),
+    verb(MESSAGE, "wrap", (2, 3), "m.wrap(path, who, key)",
+        "Wraps a key anew for whoever asks, in the envelope at a path, and signs it: the one that is \
+         given, the genuine one if who has it, or one of the server's.", wrap),
 ];
 
 /// The realm of all runs.
@@ -119,13 +128,29 @@ fn sign(call: &Call<'_>) -> Given {
 
 fn wrap(call: &Call<'_>) -> Given {
     let (path, holder) = (call.text(0)?, holder(call, 1)?);
-    let name = match call.count() {
-        2 => b"file".as_slice().into(),
-        _ => call.bytes(2)?,
-    };
     let user = in_hand(call, |hand| hand.message.device.user.clone())?;
     let bytes = in_hand(call, |hand| hand.message.bytes.clone())?;
+    let key = match call.count() {
+        2 => genuine(call, &bytes, &path),
+        _ => Some(
+            call.bytes(2)?
+                .to_vec()
+                .try_into()
+                .map_err(|_| call.misuse("a key has 32 bytes"))?,
+        ),
+    };
     let record = of_user(call, &user).and_then(|recipient| recipient.record());
-    let wrapped = record.and_then(|record| holder.wrap(&bytes, &path, &record, &name));
+    let wrapped = record.and_then(|record| holder.wrap_key(&bytes, &path, &record, key, b"file"));
     changed(call, wrapped)
+}
+
+/// The key that belongs into an envelope, if a colluding user opens it with keys of their own.
+fn genuine(call: &Call<'_>, message: &[u8], path: &str) -> Option<[u8; 32]> {
+    let user = call.value(1).try_cast::<Actor>()?.device.user;
+    let Some(Value::Bytes(bytes)) = native::get(message, path) else {
+        return None;
+    };
+    let signed = Reader::all(&bytes, SignedEnvelope::read).ok()?;
+    call.world
+        .ask(|performer| performer.key_of(&user, &signed.envelope))
 }
