@@ -9,6 +9,7 @@ pub mod codec;
 pub mod decryptor;
 pub mod driver;
 pub mod front;
+pub mod fuzzing;
 pub mod history;
 pub mod honest;
 pub mod oracle;

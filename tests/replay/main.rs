@@ -1,0 +1,39 @@
+//! The committed seeds of every fuzz target, through the very functions that the targets call.
+
+use std::fs;
+use std::path::Path;
+
+use turncoat_adversary::fuzzing;
+
+/// Runs a target's function over its seeds, in order of their names.
+fn replay(target: &str, mut play: impl FnMut(&str, &[u8])) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = root.join("fuzz/seeds").join(target);
+    let mut seeds: Vec<_> = fs::read_dir(&folder)
+        .expect("the target has seeds")
+        .map(|entry| entry.expect("the folder is readable").path())
+        .collect();
+    seeds.sort();
+    assert!(!seeds.is_empty(), "{} is empty", folder.display());
+    for seed in seeds {
+        let name = seed.file_name().unwrap_or_default().to_string_lossy();
+        let bytes = fs::read(&seed).expect("the seed is readable");
+        // Shown if the function panics.
+        println!("{}", seed.display());
+        play(&name, &bytes);
+    }
+}
+
+/// A seed named `valid-...` is an encoding of exactly one format; any other is of none.
+#[test]
+fn decode_accepts_what_is_valid_and_nothing_else() {
+    replay("decode", |name, bytes| {
+        let formats = usize::from(name.starts_with("valid-"));
+        assert_eq!(fuzzing::decode(bytes), formats, "{name}");
+    });
+}
+
+#[test]
+fn no_guarantee_falls_in_a_session() {
+    replay("session", |_, bytes| fuzzing::session(bytes));
+}
