@@ -173,7 +173,8 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "// head-rollback: an older head.\n// class: freshness\n// guarantee: G3\n\
-        // source: own\n// defences: head-rollback\n// verdict: caught\nlet alice = user(\"alice\");\n";
+        // source: own\n// defences: head-rollback\n// verdict: caught\n\
+        let alice = user(\"alice\");\n";
 
     #[test]
     fn every_script_of_the_library_has_its_header_and_says_known_words() {

@@ -148,6 +148,7 @@ fn domain_types_are_not_serialized(tree: &Tree) -> Vec<Finding> {
 
 #[test]
 fn the_client_is_met_in_driver_alone() {
+    obeyed(client_imports);
     let files = [
         (
             "adversary/src/driver/core.rs",

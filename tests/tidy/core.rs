@@ -384,6 +384,7 @@ fn core_has_no_attack_code() {
 
 #[test]
 fn sharp_tools_are_named_by_tests_alone() {
+    obeyed(sharp_tools_are_for_tests);
     let files = [
         ("tests/vectors/main.rs", "use turncoat_core::hazmat;\n"),
         ("cli/src/main.rs", "\nuse turncoat_core::hazmat::aead;\n"),

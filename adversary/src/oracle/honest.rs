@@ -1,4 +1,4 @@
-//! Random honest histories: whatever interleaves, fails late or goes lost, no oracle finds a breach.
+//! Random honest histories: whatever interleaves, fails late or goes lost, no oracle sees a breach.
 
 use std::collections::{BTreeMap, BTreeSet};
 
