@@ -61,8 +61,16 @@ fn scripts_are_named(tree: &Tree) -> Vec<Finding> {
             found.push(Finding::new(path, 1, "a script is CLASS/ID.rhai"));
             continue;
         };
-        let first = file.text.lines().next().unwrap_or("");
-        if !first.starts_with(&format!("// {id}: ")) || !first.ends_with('.') {
+        // Lines of a header that are indented go on with the one before.
+        let title: Vec<&str> = file
+            .text
+            .lines()
+            .enumerate()
+            .take_while(|(at, line)| *at == 0 || line.starts_with("//  "))
+            .map(|(_, line)| line)
+            .collect();
+        let named = file.text.starts_with(&format!("// {id}: "));
+        if !named || !title.last().is_some_and(|line| line.ends_with('.')) {
             let advice = format!("the first line is `// {id}: ` and one sentence");
             found.push(Finding::new(path, 1, advice));
         }
@@ -186,7 +194,7 @@ fn scripts_bear_the_names_of_their_files() {
     let files = [
         (
             "adversary/scripts/object/flip.rhai",
-            "// flip: one bit.\n// class: object\n",
+            "// flip: one\n//   bit.\n// class: object\n",
         ),
         (
             "adversary/scripts/object/swap.rhai",

@@ -33,7 +33,7 @@ fn ascii(tree: &Tree) -> Vec<Finding> {
 }
 
 fn columns(tree: &Tree) -> Vec<Finding> {
-    lines(tree, &[".rs", ".ci/run"], |line| {
+    lines(tree, &[".rs", ".rhai", ".ci/run"], |line| {
         (line.chars().count() > COLUMNS).then_some("break the line at 100 columns")
     })
 }
