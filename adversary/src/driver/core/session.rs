@@ -82,7 +82,8 @@ impl Process for Ours {
 impl Device {
     async fn perform(&self, operation: Operation) -> Outcome {
         match operation {
-            Operation::SignUp => self.enter(self.sign_up().await),
+            // A new account has no past of which anything could be claimed.
+            Operation::SignUp => self.enter(self.sign_up().await).map(|_| Answer::default()),
             Operation::Login => self.enter(self.login().await),
             other => {
                 let Some(mut session) = self.session.take() else {
