@@ -143,6 +143,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         };
         let mut session = Self::assemble(ports, config, account, token, space, state.clone());
         session.state.spaces.clear();
+        // This device remembered nothing of the space that it just made.
+        session.opened.monotone = false;
         session.remember(state).await?;
         Ok(session)
     }
