@@ -80,7 +80,6 @@ impl Attack {
     }
 
     /// The one command that repeats what one script found.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the engine's results carry it"))]
     pub(crate) fn reproduction(&self, script: &str) -> String {
         let mut command = format!("turncoat attack {}", quoted(script));
         if self.client != ClientChoice::Core {

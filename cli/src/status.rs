@@ -98,7 +98,6 @@ impl Fault {
     }
 
     /// The client under test did not start.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the engine starts clients"))]
     pub(crate) fn not_started(message: impl Into<String>) -> Self {
         Self {
             status: Status::NotStarted,

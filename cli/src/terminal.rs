@@ -106,10 +106,6 @@ impl Progress {
     }
 
     /// One more script is done. May be called from any thread.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the engine's threads call this")
-    )]
     pub(crate) fn finished(&self, script: &str, verdict: Verdict) {
         self.bar
             .set_message(format!("{} {}", visible(script), verdict.word()));

@@ -1,5 +1,4 @@
 //! The messages of one run as a sequence, with a lane for each device and one for the server.
-#![cfg_attr(not(test), expect(dead_code, reason = "the engine makes these values"))]
 
 use std::io::{self, Write};
 

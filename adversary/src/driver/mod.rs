@@ -17,7 +17,7 @@ use crate::chooser::DeviceEntropy;
 use crate::client::{DeviceName, Operation, Outcome};
 use crate::pool::Identity;
 
-pub use self::core::{Hardened, REALM, Weakened, defences};
+pub use self::core::{Hardened, REALM, Weakened, client_time, defences};
 pub use line::Line;
 pub(crate) use line::{Call, Response};
 pub use peers::{Meets, Peers};
