@@ -147,9 +147,7 @@ fn kinds(stage: &Stage) -> BTreeMap<String, Bytes> {
             }
             // The frame, without the checksum before it.
             Event::Saved { bytes, .. } => {
-                let frame = bytes
-                    .get(..bytes.len().saturating_sub(32))
-                    .unwrap_or_default();
+                let frame = bytes.get(CHECKSUM..).unwrap_or_default();
                 ("state".to_owned(), frame.into())
             }
             _ => continue,
@@ -243,7 +241,7 @@ fn session_seeds(folder: &Path) -> io::Result<()> {
     fs::write(folder.join("empty"), [])?;
     for number in 0..STORIES {
         let mut stream = ChaCha20Rng::seed_from_u64(number);
-        let mut bytes = [0; 96];
+        let mut bytes = [0; 160];
         stream.fill_bytes(&mut bytes);
         // A quarter of the bytes at most orders what runs at once.
         bytes[0] %= 24;

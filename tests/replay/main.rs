@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 
+use turncoat_adversary::driver::Weakened;
 use turncoat_adversary::fuzzing;
+use turncoat_adversary::verdict::Guarantee;
 
 /// Runs a target's function over its seeds, in order of their names.
 fn replay(target: &str, mut play: impl FnMut(&str, &[u8])) {
@@ -36,4 +39,17 @@ fn decode_accepts_what_is_valid_and_nothing_else() {
 #[test]
 fn no_guarantee_falls_in_a_session() {
     replay("session", |_, bytes| fuzzing::session(bytes));
+}
+
+/// What finds nothing in the hardened client finds what falls without one of its checks.
+#[test]
+fn sessions_convict_a_client_that_takes_older_heads() {
+    let mut convicted = Vec::new();
+    replay("session", |name, bytes| {
+        let twin = Weakened::without(&["head-rollback".to_owned()]).expect("the defence exists");
+        if fuzzing::fallen(Rc::new(twin), bytes).contains(&Guarantee::G3) {
+            convicted.push(name.to_owned());
+        }
+    });
+    assert!(!convicted.is_empty(), "no seed shows an older head");
 }

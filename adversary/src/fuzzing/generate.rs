@@ -3,8 +3,9 @@
 use crate::attack::{Edit, Object, Step};
 use crate::chooser::Chooser;
 use crate::client::{DeviceName, Operation};
+use crate::codec::Bytes;
 use crate::history::Event;
-use crate::script::performer::{Message, Performer};
+use crate::script::performer::{Direction, Message, Performer};
 use crate::selector::Audience;
 use crate::stage::Stage;
 
@@ -79,7 +80,12 @@ impl Generator {
             11 => self.crash(stage),
             12 => vec![Step::Snapshot],
             13 => vec![Step::Heal],
-            _ => self.act(stage).into_iter().collect(),
+            _ => {
+                // What is turned is looked at.
+                let mut steps: Vec<Step> = self.act(stage).into_iter().collect();
+                steps.extend(self.workload());
+                steps
+            }
         }
     }
 
@@ -175,7 +181,10 @@ impl Generator {
     }
 
     fn object(&mut self, stage: &Stage) -> Option<(Object, u64)> {
-        let objects = stage.objects(None);
+        let objects = match self.choose(4) {
+            0 => stage.objects(None),
+            _ => stage.wrote(&self.device()),
+        };
         let info = self.one(&objects)?;
         Some((info.object.clone(), info.size))
     }
@@ -225,9 +234,11 @@ impl Generator {
     }
 
     /// What is done to a message on its way; most pass as they are.
-    pub(super) fn edits(&mut self, message: &Message, kept: &[crate::codec::Bytes]) -> Vec<Edit> {
+    pub(super) fn edits(&mut self, message: &Message, kept: &[Bytes]) -> Vec<Edit> {
         let mut bytes = message.bytes.to_vec();
         let size = bytes.len().max(1);
+        let refusals = ["not-found", "conflict", "busy"];
+        let request = message.direction == Direction::Request;
         let edit = match self.choose(16) {
             1 => {
                 let at = self.choose(1 << 20) as usize % size;
@@ -251,9 +262,13 @@ impl Generator {
             },
             4 => Edit::Drop,
             5 => Edit::Refuse {
-                name: ["absent", "conflict", "busy"][self.choose(3) as usize].to_owned(),
+                name: self.one(&refusals).copied().unwrap_or_default().to_owned(),
             },
-            6 => Edit::Twice,
+            6 if request => Edit::Twice,
+            7 if request => Edit::Acknowledge,
+            8 if request => Edit::StoreBut {
+                name: self.one(&refusals).copied().unwrap_or_default().to_owned(),
+            },
             _ => return Vec::new(),
         };
         vec![edit]

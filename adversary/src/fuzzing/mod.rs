@@ -8,4 +8,4 @@ mod generate;
 mod session;
 
 pub use decode::decode;
-pub use session::session;
+pub use session::{fallen, session};

@@ -1,5 +1,4 @@
-//! Plays a session against the hardened client: people at work, a server that turns, and every
-//! oracle afterwards.
+//! Plays a session: people at work, a server that turns, and every oracle afterwards.
 
 use std::rc::Rc;
 
@@ -7,12 +6,13 @@ use super::generate::{DEVICES, Generator};
 use crate::attack::{Attack, Step};
 use crate::chooser::Chooser;
 use crate::client::{DeviceName, Operation};
-use crate::driver::Hardened;
+use crate::driver::{Client, Hardened};
 use crate::history::History;
-use crate::oracle::{self, Facts};
+use crate::oracle::{self, Facts, Judgement};
 use crate::script::performer::{Direction, Performer, Progress};
 use crate::selector::Selector;
 use crate::stage::{Acts, Stage, password_of};
+use crate::verdict::Guarantee;
 
 /// The most steps of a session.
 const STEPS_MAX: usize = 24;
@@ -20,26 +20,54 @@ const STEPS_MAX: usize = 24;
 /// The seed of every session: what differs between sessions is in the bytes.
 const SEED: u64 = 1;
 
-/// Plays the session that the bytes say, judges it, and plays it again as a value.
-///
-/// The first byte says how many of the bytes order what runs at once; the rest says who does what,
-/// and how the server turns.
+/// Plays the session that the bytes say against the hardened client, and again as a value.
 ///
 /// # Panics
 ///
 /// If a guarantee falls, if an oracle cannot decide, or if the attack, replayed, is another one.
 pub fn session(bytes: &[u8]) {
-    let (ordering, story) = divided(bytes);
-    let mut stage = Stage::new(Rc::new(Hardened), Acts::Applied, SEED);
-    stage.set_chooser(Chooser::from_bytes(ordering));
-    tell(&mut stage, &mut Generator::new(story));
+    let stage = played(Rc::new(Hardened), bytes);
     let attack = stage.attack();
-    judge(&stage, &attack);
+    let judgement = judged(&stage);
+    let faults = stage.faults();
     assert!(
-        replayed(&attack).digest() == stage.history().digest(),
-        "another history when it is replayed:\n{}",
+        judgement == Judgement::default() && faults.is_empty(),
+        "{judgement:#?}\nby the stage: {faults:#?}\n{}",
         attack.print()
     );
+    let again = replayed(&attack);
+    let events = again.events().iter().zip(stage.history().events());
+    let apart = events
+        .clone()
+        .position(|(replayed, first)| replayed != first);
+    assert!(
+        again.digest() == stage.history().digest(),
+        "replayed, event {apart:?} is another one:\n{:#?}\n{}",
+        apart.and_then(|at| events.clone().nth(at)),
+        attack.print()
+    );
+}
+
+/// The guarantees that fall in the session that the bytes say, when any client plays it.
+///
+/// A fuzz target that finds nothing is worth what it finds in a client that is known to fall.
+#[must_use]
+pub fn fallen(client: Rc<dyn Client>, bytes: &[u8]) -> Vec<Guarantee> {
+    let stage = played(client, bytes);
+    let breaches = judged(&stage).breaches;
+    breaches.iter().map(|breach| breach.guarantee).collect()
+}
+
+/// Plays a session: people at work, and a server that turns.
+///
+/// The first byte says how many of the bytes order what runs at once; the rest says who does what,
+/// and how the server turns.
+fn played(client: Rc<dyn Client>, bytes: &[u8]) -> Stage {
+    let (ordering, story) = divided(bytes);
+    let mut stage = Stage::new(client, Acts::Applied, SEED);
+    stage.set_chooser(Chooser::from_bytes(ordering));
+    tell(&mut stage, &mut Generator::new(story));
+    stage
 }
 
 /// The bytes for the stage's chooser, and those for the story.
@@ -104,21 +132,14 @@ fn perform(stage: &mut Stage, generator: &mut Generator, step: Step) {
     }
 }
 
-/// Every oracle, and what the stage saw by itself.
-fn judge(stage: &Stage, attack: &Attack) {
+/// What the oracles say of a session.
+fn judged(stage: &Stage) -> Judgement {
+    let passwords = stage.users().iter().map(|user| password_of(user));
     let facts = Facts {
-        passwords: stage.users().iter().map(|user| password_of(user)).collect(),
+        passwords: passwords.collect(),
         ..Facts::default()
     };
-    let judgement = oracle::judge(stage.history(), &facts);
-    let faults = stage.faults();
-    assert!(
-        judgement.breaches.is_empty() && judgement.undecided.is_empty() && faults.is_empty(),
-        "{:#?}\nundecided: {:#?}\nby the stage: {faults:#?}\n{}",
-        judgement.breaches,
-        judgement.undecided,
-        attack.print()
-    );
+    oracle::judge(stage.history(), &facts)
 }
 
 /// The history of an attack that is played as a value.

@@ -68,12 +68,7 @@ impl Stage {
             let progress = match next {
                 Next::Move(number) => match self.move_on(number, &goal) {
                     Moved::Done => continue,
-                    Moved::Message(message) => {
-                        if let Some(frame) = self.frames.last_mut() {
-                            frame.waiting = Some(number);
-                        }
-                        return Progress::Message(message);
-                    }
+                    Moved::Message(message) => return self.wait_with(number, message),
                 },
                 Next::Done => self.report(&goal),
                 Next::Stuck(why) => Progress::Refused(why),
@@ -81,6 +76,27 @@ impl Stage {
             self.frames.pop();
             return progress;
         }
+    }
+
+    /// Takes the operation whose message was in hand over its call, and goes on.
+    ///
+    /// Nothing is chosen in between: whether a hook saw a message or not, the same choices follow,
+    /// or a recorded run would be another one when it is replayed without its hooks.
+    pub(super) fn carry_on(&mut self, number: u32) -> Progress {
+        let Some(goal) = self.frames.last().map(|frame| frame.goal.clone()) else {
+            return Progress::Refused("nothing is under way".to_owned());
+        };
+        match self.pass_on(number, &goal) {
+            Moved::Done => self.advance(),
+            Moved::Message(message) => self.wait_with(number, message),
+        }
+    }
+
+    fn wait_with(&mut self, number: u32, message: Message) -> Progress {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.waiting = Some(number);
+        }
+        Progress::Message(message)
     }
 
     fn report(&self, goal: &Goal) -> Progress {

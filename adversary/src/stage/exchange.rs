@@ -184,7 +184,7 @@ impl Stage {
             all.extend(edits);
             self.set_phase(number, next(reply, all));
         }
-        self.advance()
+        self.carry_on(number)
     }
 
     fn set_phase(&mut self, number: u32, phase: Phase) {
