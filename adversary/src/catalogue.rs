@@ -32,7 +32,7 @@ pub struct LibraryError {
     /// The file, below the library.
     pub path: String,
     /// What is wrong with it.
-    pub error: ScriptError,
+    pub error: Box<ScriptError>,
 }
 
 impl fmt::Display for LibraryError {
@@ -59,7 +59,7 @@ impl Catalogue {
             let read = entry(class, id, text, &defences);
             read.map_err(|error| LibraryError {
                 path: format!("{class}/{id}.rhai"),
-                error,
+                error: Box::new(error),
             })
         });
         Ok(Self {

@@ -58,7 +58,7 @@ macro_rules! exposed {
     )*};
 }
 
-/// Keys that are made at random, and later decoded from what was sealed.
+/// Keys that are made at random.
 macro_rules! random {
     ($($name:ident)*) => {$(
         impl $name {
@@ -66,7 +66,14 @@ macro_rules! random {
             pub(crate) fn random(entropy: &mut dyn Entropy) -> Self {
                 Self::init_with(|bytes| entropy.fill(bytes))
             }
+        }
+    )*};
+}
 
+/// Keys that are decoded from what was sealed.
+macro_rules! decoded {
+    ($($name:ident)*) => {$(
+        impl $name {
             /// Takes over a key that was decoded; the caller wipes what it was decoded from.
             pub(crate) fn copy_from(bytes: &[u8; 32]) -> Self {
                 Self::init_with(|own| own.copy_from_slice(bytes))
@@ -77,10 +84,11 @@ macro_rules! random {
 
 exposed!(WrapKey EpochKey LeafKey NoteKey ContentKey ChunkKey KeyringKey NameObjectKey);
 random!(EpochKey ContentKey);
+decoded!(EpochKey ContentKey);
 #[cfg(test)]
 exposed!(MasterKey NameKey);
 #[cfg(test)]
-random!(MasterKey NameKey);
+decoded!(MasterKey NameKey);
 
 keys! {
     /// What the password derives; derives everything that depends on the password.

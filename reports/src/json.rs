@@ -9,7 +9,7 @@ use crate::decode::document;
 use crate::text::is_hidden;
 use crate::{Exporter, Results};
 
-/// The JSON document, which [`decode`](crate::decode) reads back.
+/// The JSON document, which [`decode`](crate::decode()) reads back.
 #[derive(Clone, Copy, Debug)]
 pub struct Json;
 

@@ -2,7 +2,7 @@
 //!
 //! This crate knows nothing of how results come about and depends on no other crate of the
 //! project. A caller fills in a [`Results`] and hands it to an [`Exporter`], or to
-//! [`write_directory`] for all formats at once; [`decode`] reads a result back.
+//! [`write_directory`] for all formats at once; [`decode()`] reads a result back.
 //!
 //! Every string in a result may have been chosen by a hostile server or a hostile client. The
 //! exporters escape what could change how a document is read; see [`text`].

@@ -224,6 +224,7 @@ fn scripts_bear_the_names_of_their_files() {
 
 #[test]
 fn every_defence_bears_load_or_names_its_partner() {
+    obeyed(defences_bear_load);
     let table = "    Alone = \"alone\", \"G1\", None;\n\
                  \x20   Deep = \"deep\", \"G1\", Some(Self::Held);\n\
                  \x20   Held = \"held\", \"G3\", None;\n\

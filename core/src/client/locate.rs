@@ -22,6 +22,10 @@ pub(super) struct Found {
 }
 
 /// What a name leads to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, on its way to its only reader"
+)]
 #[derive(Debug)]
 pub(super) enum Located {
     /// Nothing has this name.

@@ -17,6 +17,7 @@ use crate::wire::{
     AtHeight, Blob, HistoryNode, PartialTrie, Reply, RequestBody, Selection, SignedHead,
     SignedRecord, SignedRosterChange, SpaceState, View, ViewRequest,
 };
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -70,6 +71,18 @@ struct Judged {
     contacts: Vec<Contact>,
 }
 
+/// What was seen of every space that was asked for, and what is to be accepted.
+type AllJudged = (Vec<Seen>, Vec<Judged>);
+
+/// What is wrong with a view, and with which space's.
+struct Offence(Box<(SpaceId, Error)>);
+
+impl Offence {
+    fn of(space: SpaceId, error: Error) -> Self {
+        Self(Box::new((space, error)))
+    }
+}
+
 impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// Reads spaces, all at one moment. What is remembered changes only if every view is good.
     pub(super) async fn read(&mut self, wants: &[Want]) -> Result<Vec<Seen>, Error> {
@@ -98,10 +111,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                     self.accept(judged).await?;
                     return Ok(seen);
                 }
-                Err((Some(space), Error::Violation(Violation::BadProof))) => {
-                    return Err(self.diagnose(space).await);
-                }
-                Err((_, error)) => return Err(error),
+                Err(offence) => match *offence.0 {
+                    (space, Error::Violation(Violation::BadProof)) => {
+                        return Err(self.diagnose(space).await);
+                    }
+                    (_, error) => return Err(error),
+                },
             }
         }
     }
@@ -187,19 +202,15 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         }
         let (_, judged) = self
             .judge_all(core::slice::from_ref(&want), views)
-            .map_err(|(_, error)| error)?;
+            .map_err(|offence| offence.0.1)?;
         self.accept(judged).await
     }
 
-    fn judge_all(
-        &self,
-        wants: &[Want],
-        views: Vec<View>,
-    ) -> Result<(Vec<Seen>, Vec<Judged>), (Option<SpaceId>, Error)> {
+    fn judge_all(&self, wants: &[Want], views: Vec<View>) -> Result<AllJudged, Offence> {
         let mut seen = Vec::new();
         let mut judged = Vec::new();
         for (want, view) in wants.iter().zip(views) {
-            let here = |error| (Some(want.space), error);
+            let here = |error| Offence::of(want.space, error);
             match view {
                 View::Absent => return Err(here(self.absent(want))),
                 View::Closed => seen.push(Seen::Closed),
@@ -352,7 +363,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let views = self.views(Vec::from([request]), 1).await?;
         self.judge_all(&[want], views)
             .map(|_| ())
-            .map_err(|(_, error)| error)
+            .map_err(|offence| offence.0.1)
     }
 }
 

@@ -224,7 +224,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                     entropy,
                     &key,
                     size,
-                    &[record.clone()],
+                    core::slice::from_ref(&record),
                     name,
                 )?;
                 let leaf = self.sealed_file(&private, file, 0, Vec::from([record]))?;

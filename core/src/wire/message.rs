@@ -106,6 +106,10 @@ record! {
 
 choice! {
     /// What the server shows of one space.
+    #[expect(
+        clippy::large_enum_variant,
+        reason = "one message at a time; most are of the largest kind"
+    )]
     pub enum View {
         /// No space was ever there.
         0 => Absent,
@@ -211,6 +215,10 @@ record! {
 
 choice! {
     /// What a request asks.
+    #[expect(
+        clippy::large_enum_variant,
+        reason = "one message at a time; most are of the largest kind"
+    )]
     pub enum RequestBody {
         /// How to derive the key of this account.
         0 => Kdf {

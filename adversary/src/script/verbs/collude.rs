@@ -47,8 +47,8 @@ pub(super) const VERBS: &[Verb] = &[
     verb(MESSAGE, "sign", (2, 3), "m.sign(path, who, scheme)",
         "Signs the head, record, roster change or envelope at a path anew, with these keys.", sign),
     verb(MESSAGE, "wrap", (2, 3), "m.wrap(path, who, key)",
-        "Wraps a key anew for whoever asks, in the envelope at a path, and signs it: the one that is \
-         given, the genuine one if who has it, or one of the server's.", wrap),
+        "Wraps a key anew for whoever asks, in the envelope at a path, and signs it: the one that \
+         is given, the genuine one if who has it, or one of the server's.", wrap),
 ];
 
 /// The realm of all runs.

@@ -3,7 +3,7 @@
 //! Each account has a private space; a file that is shared gets a space of its own. A root is
 //! sealed for the members, signed by one of them, and names who they are in a roster that the owner
 //! signed, and every piece by its hash: content cannot be moved, cut or mixed below a root. What a
-//! device remembers of roots, and whose word it takes for a key, is the [`Design`]'s to say, and is
+//! device remembers of roots, and whose word it takes for a key, is the `Design`'s to say, and is
 //! where the three differ.
 
 mod files;
