@@ -135,6 +135,7 @@ pub(crate) fn unwrap(key: &PrivateKey, envelope: &Envelope) -> Option<Key> {
 }
 
 /// The name in an envelope's note.
+#[cfg(test)]
 pub(crate) fn open_note(key: &Key, envelope: &Envelope) -> Option<Vec<u8>> {
     let id = envelope.id.as_bytes();
     let note_key = mac(key, "note-key", &[id]);

@@ -6,21 +6,25 @@
 
 mod entry;
 pub(crate) mod formula;
+mod sealed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rsa::PrivateKey;
-use turncoat_core::id::UserId;
-use turncoat_core::wire::{Frame, KeyBag, Leaf, NameRef, Reader, Region, SignedEnvelope, Wire};
+use turncoat_core::id::{PackId, UserId};
+use turncoat_core::wire::{
+    Envelope, Frame, KeyBag, Leaf, NameRef, Reader, Region, SignedEnvelope, Wire,
+};
 
 use crate::codec::Bytes;
 use crate::history::ObjectKey;
 use crate::honest::added_records;
 use crate::honest::storage::{self, Kind};
 use crate::honest::store::Versions;
-use crate::oracle::Reach;
+use crate::oracle::{KeyUse, Reach};
 use entry::{Entry, Secrets};
-use formula::{CHUNK, CHUNK_SIZE, KEYRING, Key, LEAF, NAME, TAG_SIZE};
+use formula::{KEYRING, Key, NAME, NOTE};
+use sealed::{ONCE, Sealed, open_leaf, open_segment};
 
 /// A space, and the epoch of a key of it.
 pub type Place = ([u8; 32], u64);
@@ -40,6 +44,8 @@ pub struct Opened {
     pub packs: BTreeSet<ObjectKey>,
     /// Names of files.
     pub names: BTreeSet<Vec<u8>>,
+    /// Every use that was made of every key that was found.
+    pub uses: Vec<KeyUse>,
 }
 
 impl Opened {
@@ -71,7 +77,7 @@ pub fn open(realm: &[u8; 32], user: &str, password: &[u8], record: &Versions) ->
     work.opened.user = user.to_owned();
     for (key, bag) in std::mem::take(&mut work.bags) {
         if bag.user.0 == id
-            && let Some(secrets) = open_bag(realm, password, &bag)
+            && let Some(secrets) = work.open_bag(realm, password, &bag)
         {
             work.opens(&key);
             work.epoch_key((secrets.space, 1), secrets.epoch_key);
@@ -83,14 +89,6 @@ pub fn open(realm: &[u8; 32], user: &str, password: &[u8], record: &Versions) ->
     work.open_leaves();
     work.open_packs();
     work.opened
-}
-
-fn open_bag(realm: &[u8; 32], password: &[u8], bag: &KeyBag) -> Option<Secrets> {
-    let master = formula::master_key(realm, &bag.user.0, &bag.kdf, password);
-    let wrap = formula::mac(&master, "wrap", &[]);
-    let context = formula::bag_context(realm, &bag.user.0, &bag.kdf);
-    let opened = formula::gcm_open(&wrap, &bag.nonce, &context, &bag.sealed.0)?;
-    Secrets::decode(&opened).ok()
 }
 
 fn decryption_key(secrets: &Secrets) -> Option<PrivateKey> {
@@ -152,12 +150,48 @@ impl Work {
         }
     }
 
+    fn open_bag(&mut self, realm: &[u8; 32], password: &[u8], bag: &KeyBag) -> Option<Secrets> {
+        let master = formula::master_key(realm, &bag.user.0, &bag.kdf, password);
+        let wrap = formula::mac(&master, "wrap", &[]);
+        let context = formula::bag_context(realm, &bag.user.0, &bag.kdf);
+        let sealed = Sealed {
+            key: wrap,
+            nonce: bag.nonce,
+            context,
+            bytes: &bag.sealed.0,
+        };
+        let (opened, used) = sealed.open("a key bag", || "a key bag".to_owned())?;
+        self.opened.uses.push(used);
+        self.derives(master, "the password's");
+        Secrets::decode(&opened).ok()
+    }
+
+    /// Notes that a key derives others.
+    fn derives(&mut self, key: Key, purpose: &str) {
+        self.opened.uses.push(KeyUse {
+            key,
+            purpose: format!("derives {purpose} keys"),
+            nonce: None,
+            message: [0; 32],
+            length: 0,
+            place: format!("a key of {}", self.opened.user),
+        });
+    }
+
+    fn content_key(&mut self, key: Key) {
+        if self.opened.contents.insert(key) {
+            self.derives(key, "a content's");
+        }
+    }
+
     fn opens(&mut self, key: &storage::Key) {
         self.opened.objects.insert(key.into());
     }
 
     fn epoch_key(&mut self, place: Place, key: Key) {
-        self.epochs.insert(key);
+        if self.epochs.insert(key) {
+            self.derives(key, "an epoch's");
+        }
         self.opened.spaces.entry(place).or_insert(key);
     }
 
@@ -173,9 +207,23 @@ impl Work {
             };
             self.opens(&key);
             self.epoch_key((envelope.space.0, envelope.epoch.0), epoch_key);
-            self.opened
-                .names
-                .extend(formula::open_note(&epoch_key, envelope));
+            self.open_note(&epoch_key, envelope);
+        }
+    }
+
+    fn open_note(&mut self, epoch_key: &Key, envelope: &Envelope) {
+        let id = envelope.id.as_bytes();
+        let sealed = Sealed {
+            key: formula::mac(epoch_key, "note-key", &[id]),
+            nonce: ONCE,
+            context: formula::context(NOTE, id, 0),
+            bytes: &envelope.note.0,
+        };
+        if let Some((opened, used)) = sealed.open("a note", || format!("envelope {}", envelope.id))
+        {
+            self.opened.uses.push(used);
+            let name = formula::unpadded(&opened).map(<[u8]>::to_vec);
+            self.opened.names.extend(name);
         }
     }
 
@@ -190,8 +238,9 @@ impl Work {
             tried.extend(fresh.iter().copied());
             for (key, leaf) in std::mem::take(&mut self.closed) {
                 match fresh.iter().find_map(|epoch| open_leaf(epoch, &leaf)) {
-                    Some(entry) => {
+                    Some((entry, used)) => {
                         self.opens(&key);
+                        self.opened.uses.push(used);
                         self.learn(entry);
                     }
                     None => self.closed.push((key, leaf)),
@@ -207,7 +256,7 @@ impl Work {
                 keyring,
                 name,
             } => {
-                self.opened.contents.insert(content_key);
+                self.content_key(content_key);
                 if let Some(region) = &keyring {
                     self.open_keyring(&content_key, region);
                 }
@@ -230,17 +279,20 @@ impl Work {
     fn learn_name(&mut self, key: &Key, name: NameRef) {
         let name = match name {
             NameRef::Inline(name) => Some(name),
-            NameRef::Object(region) => self.open_region(key, "name-key", NAME, &region),
+            NameRef::Object(region) => self.open_region(key, ("name-key", "a name"), NAME, &region),
         };
         self.opened.names.extend(name);
     }
 
     fn open_keyring(&mut self, newest: &Key, region: &Region) {
-        let Some(opened) = self.open_region(newest, "keyring-key", KEYRING, region) else {
+        let Some(opened) = self.open_region(newest, ("keyring-key", "a keyring"), KEYRING, region)
+        else {
             return;
         };
         if let Ok(keys) = Reader::all(&opened, Vec::<Key>::read) {
-            self.opened.contents.extend(keys);
+            for key in keys {
+                self.content_key(key);
+            }
         }
     }
 
@@ -248,42 +300,59 @@ impl Work {
     fn open_region(
         &mut self,
         key: &Key,
-        label: &str,
+        (label, what): (&str, &str),
         kind: u8,
         region: &Region,
     ) -> Option<Vec<u8>> {
         let id = region.pack.as_bytes();
-        let key = formula::mac(key, label, &[id]);
-        let context = formula::context(kind, id, region.offset);
-        let mut versions = self.packs.get(id)?.iter();
-        let opened = versions.find_map(|pack| {
-            let sealed = part(pack, region.offset, region.length)?;
-            formula::gcm_open(&key, &[0; 12], &context, sealed)
-        })?;
+        let mut found = None;
+        for pack in self.packs.get(id)? {
+            let Some(bytes) = part(pack, region.offset, region.length) else {
+                continue;
+            };
+            let sealed = Sealed {
+                key: formula::mac(key, label, &[id]),
+                nonce: ONCE,
+                context: formula::context(kind, id, region.offset),
+                bytes,
+            };
+            let place = || format!("pack {} at {}", region.pack, region.offset);
+            found = sealed.open(what, place);
+            if found.is_some() {
+                break;
+            }
+        }
+        let (opened, used) = found?;
+        self.opened.uses.push(used);
         let pack = ObjectKey::new(Kind::Pack.name(), *id);
         self.opened.objects.insert(pack);
         formula::unpadded(&opened).map(<[u8]>::to_vec)
     }
 
-    /// Tries every content key on the first chunk of every segment.
+    /// Tries every content key on every segment of every version of every pack.
     fn open_packs(&mut self) {
+        let mut uses = Vec::new();
         for (id, versions) in &self.packs {
-            let segments = self.segments.get(id).into_iter().flatten();
-            let mut chunks = segments.flat_map(|(offset, length)| {
-                let chunk = |pack| part(pack, *offset, *length);
-                versions.iter().filter_map(chunk)
-            });
-            let opens = |segment: &[u8]| {
-                let end = segment.len().min(CHUNK_SIZE + TAG_SIZE);
-                let chunk = segment.get(..end).unwrap_or_default();
-                let mut keys = self.opened.contents.iter();
-                keys.any(|content| open_chunk(content, id, chunk).is_some())
-            };
-            if chunks.any(opens) {
+            let before = uses.len();
+            for (offset, length) in self.segments.get(id).into_iter().flatten() {
+                for segment in versions
+                    .iter()
+                    .filter_map(|pack| part(pack, *offset, *length))
+                {
+                    let mut keys = self.opened.contents.iter();
+                    uses.extend(
+                        keys.find_map(|key| open_segment(key, id, *offset, segment))
+                            .into_iter()
+                            .flatten(),
+                    );
+                }
+            }
+            if uses.len() > before {
                 let key = ObjectKey::new(Kind::Pack.name(), *id);
                 self.opened.objects.insert(key);
             }
         }
+        self.opened.uses.extend(uses);
     }
 }
 
@@ -291,20 +360,6 @@ fn part(pack: &Bytes, offset: u32, length: u32) -> Option<&[u8]> {
     let offset = usize::try_from(offset).ok()?;
     let end = offset.checked_add(usize::try_from(length).ok()?)?;
     pack.get(offset..end)
-}
-
-fn open_leaf(epoch: &Key, leaf: &Leaf) -> Option<Entry> {
-    let id = leaf.id.as_bytes();
-    let key = formula::mac(epoch, "leaf-key", &[id]);
-    let context = formula::context(LEAF, id, leaf.segments);
-    let opened = formula::gcm_open(&key, &[0; 12], &context, &leaf.sealed.0)?;
-    Entry::decode(&opened).ok()
-}
-
-/// The first chunk of a segment: its ordinal is zero.
-fn open_chunk(content: &Key, pack: &[u8; 16], chunk: &[u8]) -> Option<Vec<u8>> {
-    let key = formula::mac(content, "chunk-key", &[pack, &0_u32.to_be_bytes()]);
-    formula::gcm_open(&key, &[0; 12], &formula::context(CHUNK, pack, 0), chunk)
 }
 
 #[cfg(test)]

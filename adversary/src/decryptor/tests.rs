@@ -20,6 +20,7 @@ use crate::history::ObjectKey;
 use crate::honest::native::{Native, Settings};
 use crate::honest::storage::Kind;
 use crate::honest::store::Versions;
+use crate::oracle::judge_keys;
 use crate::pool;
 
 const REALM: [u8; 32] = [7; 32];
@@ -219,6 +220,38 @@ fn keys_of_spaces_are_found_by_those_who_have_them() {
     assert_eq!(shared(&bob, 1), shared(&alice, 1));
     assert_eq!(shared(&carol, 2), shared(&alice, 2));
     assert_eq!(shared(&bob, 2), [[0; 32]; 0]);
+}
+
+#[test]
+fn honest_clients_use_every_key_and_nonce_once() {
+    let world = revoked();
+    let mut uses = Vec::new();
+    for user in ["alice", "bob", "carol"] {
+        uses.extend(world.opened(user).uses);
+    }
+    for what in ["a key bag", "a leaf", "a chunk", "a note", "a keyring"] {
+        let purpose = format!("seals {what}");
+        assert!(uses.iter().any(|used| used.purpose == purpose), "{what}");
+    }
+    assert_eq!(judge_keys(&uses), []);
+}
+
+#[test]
+fn a_second_message_under_a_key_that_was_found_is_a_breach() {
+    let world = World::new();
+    let mut alice = world.user("alice", 0);
+    world.operation(1);
+    now(alice.upload_all(b"plan", b"one"));
+    let opened = world.opened("alice");
+    let chunk = opened
+        .uses
+        .iter()
+        .find(|used| used.purpose == "seals a chunk");
+    let mut again = chunk.unwrap().clone();
+    assert_eq!(judge_keys(&opened.uses), []);
+    again.message[0] ^= 1;
+    let uses = [opened.uses, vec![again]].concat();
+    assert_eq!(judge_keys(&uses).len(), 1);
 }
 
 #[test]

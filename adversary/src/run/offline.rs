@@ -53,7 +53,7 @@ pub(super) fn examine(
         Guarantee::G13 => {
             let users = stage.users().iter();
             let uses: Vec<KeyUse> = users
-                .flat_map(|user| uses(offline.opened_by(user)))
+                .flat_map(|user| offline.opened_by(user).uses.clone())
                 .collect();
             findings.breaches.extend(oracle::judge_keys(&uses));
         }
@@ -117,19 +117,4 @@ impl Offline<'_> {
             }
         }
     }
-}
-
-/// The keys that derive those of contents and leaves, each with what it is for.
-fn uses(opened: &Opened) -> Vec<KeyUse> {
-    let derives = |key: &[u8; 32], purpose: &str| KeyUse {
-        key: *key,
-        purpose: purpose.to_owned(),
-        nonce: None,
-        message: [0; 32],
-        length: 0,
-        place: format!("a {purpose} of {}", opened.user),
-    };
-    let contents = opened.contents.iter().map(|key| derives(key, "content"));
-    let spaces = opened.spaces.values().map(|key| derives(key, "space"));
-    contents.chain(spaces).collect()
 }
