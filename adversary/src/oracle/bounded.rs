@@ -37,6 +37,9 @@ impl Default for Budget {
     }
 }
 
+/// The highest height that any device, fresh ones too, may accept.
+const HEIGHT_MAX: u64 = 1 << 48;
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Cost {
     requests: u64,
@@ -65,6 +68,11 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
                     bytes.len(),
                     budget.state
                 ),
+            ),
+            // No honest space gets there: a counter so high leaves no room for who comes later.
+            Event::Accepted { device, height, .. } if *height > HEIGHT_MAX => breach(
+                case.truth.busy(device, at).map(|op| case.truth.ops[op].id),
+                format!("{device} accepted height {height}, above 2^48"),
             ),
             _ => {}
         }
@@ -179,6 +187,16 @@ mod tests {
         scene.facts.budget.state = 100;
         scene.saved("alice", &[0; 101]);
         scene.breaks(&[G12]);
+    }
+
+    #[test]
+    fn accepting_a_height_that_no_space_reaches_is_a_breach() {
+        for (height, breaks) in [(1_u64 << 48, false), ((1 << 48) + 1, true)] {
+            let mut scene = Scene::new();
+            scene.upload("alice", "n", "v1");
+            scene.accepted_at("alice", 1, 1, height);
+            scene.breaks(if breaks { &[G12] } else { &[] });
+        }
     }
 
     #[test]

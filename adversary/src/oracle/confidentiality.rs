@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest, Sha256};
+
 use super::seen::Case;
 use super::truth::{Use, uses};
 use super::{Facts, Judgement, quote};
@@ -22,11 +24,20 @@ const VARIETY_MIN: usize = 8;
 type Meanings = BTreeMap<u128, (usize, &'static str)>;
 
 pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
-    let secrets = secrets(case, facts);
+    let mut secrets = secrets(case, facts);
     let mut meanings = Meanings::new();
     for (at, secret) in secrets.iter().enumerate() {
         for (probe, how) in probes(secret) {
             meanings.entry(probe).or_insert((at, how));
+        }
+    }
+    for (secret, hash) in hashes(case, facts) {
+        let at = secrets.len();
+        secrets.push(secret);
+        for (probe, _) in probes(&hash) {
+            meanings
+                .entry(probe)
+                .or_insert((at, "hashed without a key"));
         }
     }
     if meanings.is_empty() {
@@ -93,6 +104,34 @@ fn secrets(case: &Case<'_>, facts: &Facts) -> Vec<Vec<u8>> {
         .filter(telling)
         .map(|secret| secret.to_vec())
         .collect()
+}
+
+/// Names and passwords with their bare hashes, which whoever guesses them can check: alone, or
+/// behind one byte that tells what they are.
+fn hashes(case: &Case<'_>, facts: &Facts) -> Vec<(Vec<u8>, [u8; 32])> {
+    const KINDS: u8 = 4;
+    let users: BTreeSet<&[u8]> = case
+        .truth
+        .ops
+        .iter()
+        .map(|op| op.user().as_bytes())
+        .collect();
+    let mut guessed: BTreeSet<&[u8]> = facts.passwords.iter().map(Vec::as_slice).collect();
+    for op in &case.truth.ops {
+        guessed.extend(uses(op.what).into_iter().map(|(name, _)| name));
+    }
+    let mut hashes = Vec::new();
+    for secret in guessed
+        .difference(&users)
+        .filter(|secret| !secret.is_empty())
+    {
+        hashes.push((secret.to_vec(), Sha256::digest(secret).into()));
+        for kind in 0..KINDS {
+            let behind = Sha256::new_with_prefix([kind]).chain_update(secret);
+            hashes.push((secret.to_vec(), behind.finalize().into()));
+        }
+    }
+    hashes
 }
 
 /// The beginning, the middle and the end of a content.
@@ -184,6 +223,8 @@ fn find(meanings: &Meanings, bytes: &[u8]) -> Vec<(usize, &'static str)> {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use crate::oracle::scene::Scene;
     use crate::verdict::Guarantee::G6;
 
@@ -273,6 +314,19 @@ mod tests {
         scene.message(op, "put", &message, Some(b"ok"), Some(b"ok"));
         scene.end(op, None);
         scene.passes();
+    }
+
+    #[test]
+    fn a_name_or_a_password_hashed_without_a_key_is_a_breach() {
+        let prefixed = Sha256::new_with_prefix([0]).chain_update(b"n").finalize();
+        for hash in [Sha256::digest(b"n"), prefixed, Sha256::digest(b"hunter2")] {
+            let mut scene = sent(&around(hash.as_slice(), 5));
+            scene.facts.passwords.push(b"hunter2".to_vec());
+            scene.breaks(&[G6]);
+        }
+        let mut keyed = sent(&around(Sha256::digest(b"a key, then n").as_slice(), 5));
+        keyed.facts.passwords.push(b"hunter2".to_vec());
+        keyed.passes();
     }
 
     #[test]

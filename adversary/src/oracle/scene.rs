@@ -306,8 +306,11 @@ impl Scene {
     }
 
     pub(crate) fn accepted(&mut self, device: &str, space: u8, head: u8) {
+        self.accepted_at(device, space, head, u64::from(head));
+    }
+
+    pub(crate) fn accepted_at(&mut self, device: &str, space: u8, head: u8, height: u64) {
         let device = self.device(device);
-        let height = u64::from(head);
         let [space, head] = [space, head].map(|byte| [byte; 32]);
         self.history.push(Event::Accepted {
             device,
