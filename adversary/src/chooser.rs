@@ -8,7 +8,7 @@ use turncoat_core::env::Entropy;
 use crate::client::DeviceName;
 
 /// Makes choices and keeps them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Chooser {
     source: Source,
     taken: Vec<Choice>,
@@ -23,9 +23,9 @@ pub struct Choice {
     pub taken: u32,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Source {
-    Seeded(Box<ChaCha20Rng>),
+    Seeded(Stream),
     /// What to take next; the first option once it runs out.
     Recorded(std::vec::IntoIter<u32>),
     Bytes(std::vec::IntoIter<u8>),
@@ -35,8 +35,8 @@ impl Chooser {
     /// Choices that look random and are a function of `seed`.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        let stream = stream(&[b"chooser", &seed.to_be_bytes()]);
-        Self::new(Source::Seeded(Box::new(stream)))
+        let stream = Stream::new(&[b"chooser", &seed.to_be_bytes()]);
+        Self::new(Source::Seeded(stream))
     }
 
     /// Repeats choices, then takes the first option each time.
@@ -68,7 +68,7 @@ impl Chooser {
         }
         let taken = match &mut self.source {
             // The bias is below 2^-32 and the same in every run.
-            Source::Seeded(stream) => (stream.next_u64() % u64::from(options)) as u32,
+            Source::Seeded(stream) => (stream.random.next_u64() % u64::from(options)) as u32,
             Source::Recorded(choices) => choices.next().unwrap_or(0) % options,
             Source::Bytes(bytes) => {
                 let count = if options <= 256 { 1 } else { 4 };
@@ -127,25 +127,30 @@ impl Exhaustive {
 ///
 /// A function of (seed, device, life), so that no two lives share a byte.
 #[derive(Debug)]
-pub struct DeviceEntropy(Box<ChaCha20Rng>);
+pub struct DeviceEntropy(Stream);
 
 impl DeviceEntropy {
     /// The stream of the `life`-th process of a device.
     #[must_use]
     pub fn new(seed: u64, device: &DeviceName, life: u32) -> Self {
-        Self(Box::new(stream(&[
+        Self(Stream::new(&[
             b"device",
             &seed.to_be_bytes(),
             device.user.as_bytes(),
             device.device.as_bytes(),
             &life.to_be_bytes(),
-        ])))
+        ]))
+    }
+
+    /// The same stream from the same place on, for the same life in a world that was saved.
+    pub(crate) fn copy(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 
 impl Entropy for DeviceEntropy {
     fn fill(&mut self, bytes: &mut [u8]) {
-        self.0.fill_bytes(bytes);
+        self.0.random.fill_bytes(bytes);
     }
 }
 
@@ -153,18 +158,40 @@ impl Entropy for DeviceEntropy {
 #[must_use]
 pub fn seeded_bytes(seed: u64, label: &str, count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
-    stream(&[b"bytes", &seed.to_be_bytes(), label.as_bytes()]).fill_bytes(&mut bytes);
+    let parts: [&[u8]; 3] = [b"bytes", &seed.to_be_bytes(), label.as_bytes()];
+    Stream::new(&parts).random.fill_bytes(&mut bytes);
     bytes
 }
 
 /// `ChaCha20(SHA-256(parts, each behind its length))`.
-fn stream(parts: &[&[u8]]) -> ChaCha20Rng {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update((part.len() as u64).to_be_bytes());
-        hasher.update(part);
+#[derive(Debug)]
+struct Stream {
+    seed: [u8; 32],
+    random: Box<ChaCha20Rng>,
+}
+
+impl Stream {
+    fn new(parts: &[&[u8]]) -> Self {
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        let seed = hasher.finalize().into();
+        let random = Box::new(ChaCha20Rng::from_seed(seed));
+        Self { seed, random }
     }
-    ChaCha20Rng::from_seed(hasher.finalize().into())
+}
+
+impl Clone for Stream {
+    fn clone(&self) -> Self {
+        let mut random = Box::new(ChaCha20Rng::from_seed(self.seed));
+        random.set_word_pos(self.random.get_word_pos());
+        Self {
+            seed: self.seed,
+            random,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -233,6 +260,20 @@ mod tests {
         assert_eq!(chooser.choose(3), 2);
         assert_eq!(chooser.choose(1000), 257);
         assert_eq!(chooser.choose(7), 0);
+    }
+
+    #[test]
+    fn copies_go_on_where_they_were_made() {
+        let mut entropy = DeviceEntropy::new(1, &DeviceName::new("alice", "phone"), 0);
+        for count in [1, 3, 300, 64, 7] {
+            entropy.fill(&mut vec![0; count]);
+            let mut copy = entropy.copy();
+            let (mut one, mut other) = ([0; 100], [0; 100]);
+            copy.fill(&mut one);
+            copy.copy().fill(&mut [0; 5]);
+            entropy.copy().fill(&mut other);
+            assert_eq!(one, other, "after {count} bytes more");
+        }
     }
 
     #[test]

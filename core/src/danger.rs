@@ -44,3 +44,16 @@ pub async fn sign_up<R: Remote, V: Vault, E: Entropy, C: Clock>(
 ) -> Result<Session<R, V, E, C>, Error> {
     Session::sign_up_as(ports, config, name, password, identity).await
 }
+
+/// A session once more, without its password, behind other doors: what a saved world needs to be
+/// opened again.
+///
+/// The two must not draw from one stream of randomness at one position, unless one of them is
+/// given up.
+#[must_use]
+pub fn copy<R, V, E, C, R2, V2, E2, C2>(
+    session: &Session<R, V, E, C>,
+    ports: Ports<R2, V2, E2, C2>,
+) -> Session<R2, V2, E2, C2> {
+    session.copied(ports)
+}

@@ -5,7 +5,9 @@ pub mod external;
 mod line;
 mod peers;
 mod straw;
+mod time;
 
+use std::any::Any;
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
@@ -22,6 +24,8 @@ pub use line::Line;
 pub(crate) use line::{Call, Response};
 pub use peers::{Meets, Peers};
 pub use straw::Straw;
+pub use time::time_in_clients;
+pub(crate) use time::timed;
 
 /// A future that lives on one thread and owns what it needs.
 pub type OwnedFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -96,6 +100,13 @@ pub trait Client {
     /// Why the process did not start; only an external client can fail here.
     fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String>;
 
+    /// Starts the process of one device again where [`Process::save`] left it, without its password.
+    ///
+    /// `setting` is that of the same life; its random stream is as of its beginning.
+    fn resume(&self, _setting: Setting, _saved: &Saved) -> Option<Box<dyn Process>> {
+        None
+    }
+
     /// Whether a device keeps anything between its operations.
     fn remembers(&self) -> bool {
         true
@@ -111,7 +122,16 @@ pub trait Client {
 pub trait Process {
     /// Begins an operation; the future awaits nothing but calls of the device's [`Line`].
     fn begin(&mut self, operation: Operation) -> OwnedFuture<Outcome>;
+
+    /// What [`Client::resume`] needs to go on from here; none if the client cannot. No operation is
+    /// under way.
+    fn save(&self) -> Option<Saved> {
+        None
+    }
 }
+
+/// A process as it was at one moment, in its client's own form.
+pub type Saved = Rc<dyn Any>;
 
 /// Everything that one life of one device runs on.
 pub struct Setting {
@@ -145,6 +165,11 @@ impl StageClock {
     #[must_use]
     pub fn new() -> Self {
         Self(Rc::new(Cell::new(Self::START_MS)))
+    }
+
+    /// A clock at a moment that another one reached.
+    pub(crate) fn at(now_ms: u64) -> Self {
+        Self(Rc::new(Cell::new(now_ms)))
     }
 
     /// Moves on.

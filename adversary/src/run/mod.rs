@@ -10,10 +10,11 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::attack::Attack;
 use crate::client::Failure;
-use crate::driver::Client;
+use crate::driver::{Client, time_in_clients};
 use crate::history::History;
 use crate::oracle::{self, Facts};
 use crate::stage::{Acts, Fault, Judgement, Stage, password_of};
@@ -130,6 +131,8 @@ pub struct Report {
     pub attacked: Option<Run>,
     /// The power control.
     pub power: Power,
+    /// How long clients computed in all runs; for people alone.
+    pub client_time: Duration,
 }
 
 /// Runs a script against a client, with its controls, and decides.
@@ -144,7 +147,9 @@ pub fn run(subject: &dyn Subject, target: &Target, seed: u64) -> Report {
         honest: None,
         attacked: None,
         power: Power::NotAsked,
+        client_time: Duration::ZERO,
     };
+    let time_before = time_in_clients();
     if let Err(why) = applies(plan, target) {
         report.reason = why;
         return report;
@@ -167,6 +172,7 @@ pub fn run(subject: &dyn Subject, target: &Target, seed: u64) -> Report {
             report.reason = format!("no control: {why}");
         }
     }
+    report.client_time = time_in_clients().saturating_sub(time_before);
     report.honest = Some(honest);
     report.attacked = Some(attacked);
     report

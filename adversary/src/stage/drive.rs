@@ -4,9 +4,9 @@ use std::task::{Context, Poll, Waker};
 
 use super::quiet::caught;
 use super::{Begun, Hold, Stage, State, count};
-use crate::client::{Class, DeviceName, Failure};
+use crate::client::{Class, DeviceName, Failure, Operation};
 use crate::codec::Bytes;
-use crate::driver::{Call, Response};
+use crate::driver::{Call, Response, timed};
 use crate::history::Event;
 use crate::script::performer::{Message, Progress};
 use crate::selector::Selector;
@@ -228,15 +228,26 @@ impl Stage {
     }
 
     fn begin_operation(&mut self, number: u32, device: &DeviceName) {
-        if let Err(why) = self.boot(device) {
+        let operation = self.operations[number as usize].what.clone();
+        let mut booted = self.boot(device);
+        if let Operation::Compare { other } = &operation
+            && self
+                .devices
+                .get(other)
+                .is_some_and(|other| other.saved.is_some())
+        {
+            // Whom one meets is awake.
+            booted = booted.and_then(|()| self.boot(other));
+        }
+        if let Err(why) = booted {
             self.end(number, Err(Failure::new(Class::Other, why)));
             return;
         }
-        let operation = self.operations[number as usize].what.clone();
+        self.device(device).saved = None;
         let Some(process) = &mut self.device(device).process else {
             return;
         };
-        let begun = caught(|| process.begin(operation));
+        let begun = caught(|| timed(|| process.begin(operation)));
         self.device(device).busy = Some(number);
         match begun {
             Ok(future) => {
@@ -255,7 +266,7 @@ impl Stage {
             return;
         };
         let mut context = Context::from_waker(Waker::noop());
-        let polled = caught(|| future.as_mut().poll(&mut context));
+        let polled = caught(|| timed(|| future.as_mut().poll(&mut context)));
         let line = self.device(&device).line.clone();
         for bytes in line.take_released() {
             self.history.push(Event::Released {

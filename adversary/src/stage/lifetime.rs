@@ -69,17 +69,24 @@ impl Stage {
         // A new line: a call of an earlier life must not be answered in this one.
         device.line = Line::default();
         let remembers = device.durable.is_some();
+        let saved = device.saved.clone();
+        let life = device.life - u32::from(saved.is_some());
         let setting = Setting {
             device: name.clone(),
             remembers,
             password: password_of(&name.user),
             identity,
             line: device.line.clone(),
-            entropy: DeviceEntropy::new(seed, name, device.life),
+            entropy: DeviceEntropy::new(seed, name, life),
             clock,
             peers,
         };
-        device.life += 1;
+        device.life = life + 1;
+        if let Some(saved) = saved {
+            let process = self.client.resume(setting, &saved);
+            self.device(name).process = Some(process.ok_or("the saved process does not resume")?);
+            return Ok(());
+        }
         let process = self.client.start(setting)?;
         self.device(name).process = Some(process);
         self.history.push(Event::DeviceStarted {
@@ -113,7 +120,9 @@ impl Stage {
                 ended.push(count(number));
             }
         }
-        let process = self.device(name).process.take();
+        let device = self.device(name);
+        device.saved = None;
+        let process = device.process.take();
         drop_quietly(process);
         for number in ended {
             self.end(number, Err(why.clone()));
@@ -139,7 +148,7 @@ impl Stage {
     fn crash_if_running(&mut self, name: &DeviceName) -> Result<(), String> {
         match self.devices.get(name) {
             None => Err(format!("there is no device {name}")),
-            Some(device) if device.process.is_none() => Ok(()),
+            Some(device) if device.process.is_none() && device.saved.is_none() => Ok(()),
             Some(_) => self.crash(name),
         }
     }

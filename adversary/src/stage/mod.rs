@@ -16,6 +16,7 @@ mod rules;
 mod state;
 #[cfg(test)]
 mod tests;
+mod world;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -79,6 +80,7 @@ pub struct Stage {
     recorded: Recorded,
     faults: Vec<Fault>,
     stray: Vec<u32>,
+    worlds: Option<world::Cursor>,
 }
 
 /// What the testbed itself saw fall, without an oracle.
@@ -94,8 +96,12 @@ impl Stage {
     /// A world without users, whose server follows `rules`.
     #[must_use]
     pub fn new(client: Rc<dyn Client>, acts: Acts, seed: u64) -> Self {
-        let rules = rules::of(client.declaration().front);
-        Self::with_rules(client, rules, acts, seed)
+        let declaration = client.declaration();
+        let rules = rules::of(declaration.front);
+        let worlds = world::Cursor::new(&client.name(), seed);
+        let mut stage = Self::with_rules(client, rules, acts, seed);
+        stage.worlds = declaration.deterministic.then_some(worlds);
+        stage
     }
 
     /// A world whose server follows rules of the caller's.
@@ -132,16 +138,19 @@ impl Stage {
             recorded: Recorded::default(),
             faults: Vec::new(),
             stray: Vec::new(),
+            worlds: None,
         }
     }
 
     /// Replaces the chooser; before the first step.
     pub fn set_chooser(&mut self, chooser: Chooser) {
+        self.worlds = None;
         self.chooser = chooser;
     }
 
     /// Replaces the budget; before the first step.
-    pub const fn set_budget(&mut self, budget: Budget) {
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.worlds = None;
         self.budget = budget;
     }
 
@@ -212,7 +221,7 @@ impl Stage {
 
     /// Plays an attack up to its end. Steps that make no sense here are left out.
     pub fn play(&mut self, attack: &Attack) {
-        self.chooser = Chooser::recorded(attack.choices.clone());
+        self.set_chooser(Chooser::recorded(attack.choices.clone()));
         for step in &attack.steps {
             self.perform(step.clone());
         }
@@ -226,9 +235,12 @@ impl Stage {
         if self.frames.len() >= FRAMES_MAX {
             return Progress::Refused(format!("steps nest deeper than {FRAMES_MAX}"));
         }
-        match self.begin(&step) {
+        if let Some(progress) = self.reopen(&step) {
+            return progress;
+        }
+        let progress = match self.begin(&step) {
             Ok(begun) => {
-                self.recorded.note(step);
+                self.recorded.note(step.clone());
                 match begun {
                     Begun::Done(progress) => progress,
                     Begun::Frame(goal) => {
@@ -238,7 +250,9 @@ impl Stage {
                 }
             }
             Err(why) => Progress::Refused(why),
-        }
+        };
+        self.keep(step, &progress);
+        progress
     }
 
     /// Does what a step does at once, and says what is left to drive.

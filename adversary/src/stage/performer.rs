@@ -22,6 +22,8 @@ impl Performer for Stage {
     }
 
     fn hook(&mut self, direction: Direction, selector: Selector) -> u32 {
+        // Whoever sees messages must see them pass.
+        self.worlds = None;
         self.hooks.push(Hook {
             direction,
             selector,
@@ -42,6 +44,7 @@ impl Performer for Stage {
     }
 
     fn choose(&mut self, options: u32) -> u32 {
+        self.worlds = None;
         self.chooser.choose(options)
     }
 

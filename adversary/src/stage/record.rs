@@ -4,7 +4,7 @@ use crate::attack::{Edit, Step};
 use crate::script::performer::Direction;
 
 /// What was recorded so that the run can be played again as a value.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Recorded {
     /// Edits and pauses by request; they stand before all other steps.
     pub(super) planned: Vec<Step>,

@@ -3,7 +3,7 @@
 use super::exchange::Pass;
 use crate::client::{DeviceName, Operation, Outcome};
 use crate::codec::Bytes;
-use crate::driver::{Accepted, Call, Line, OwnedFuture, Process};
+use crate::driver::{Accepted, Call, Line, OwnedFuture, Process, Saved};
 use crate::script::performer::Direction;
 use crate::selector::Selector;
 
@@ -18,6 +18,8 @@ pub(super) struct Device {
     pub(super) busy: Option<u32>,
     /// The operation that was started last.
     pub(super) latest: Option<u32>,
+    /// The process as of the end of its latest operation; without `process`, it is this that runs.
+    pub(super) saved: Option<Saved>,
     /// The heads in the durable state as of its last change.
     pub(super) accepted: Vec<Accepted>,
 }
@@ -51,6 +53,7 @@ pub(super) enum State {
 }
 
 /// What is kept of a request for those who count requests.
+#[derive(Clone)]
 pub(super) struct Sent {
     pub(super) device: DeviceName,
     pub(super) kind: &'static str,

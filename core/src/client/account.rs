@@ -29,6 +29,7 @@ use crate::wire::{
 };
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// The suite's number.
@@ -313,8 +314,8 @@ fn open_account(
         user,
         fingerprint: contact.fingerprint,
         record,
-        signing,
-        decryption,
+        signing: Arc::new(signing),
+        decryption: Arc::new(decryption),
     };
     Ok((account, space))
 }
@@ -401,8 +402,8 @@ fn new_account(
         user,
         fingerprint: own,
         record: record.clone(),
-        signing,
-        decryption,
+        signing: Arc::new(signing),
+        decryption: Arc::new(decryption),
     };
     let mut state = first_state(config, &account, &kdf, entropy);
     let mut space = Space::new(id, Epoch(1), epoch_key);

@@ -8,6 +8,7 @@ mod append;
 mod commit;
 mod compare;
 mod contact;
+mod copy;
 mod delete;
 mod download;
 mod envelope;
@@ -39,6 +40,7 @@ use crate::secret::{DecryptionKey, SigningKey};
 use crate::verify::Contact;
 use crate::wire::{SignedRecord, TrustedState};
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use space::Space;
 
@@ -60,8 +62,8 @@ struct Account {
     user: UserId,
     fingerprint: Fingerprint,
     record: SignedRecord,
-    signing: SigningKey,
-    decryption: DecryptionKey,
+    signing: Arc<SigningKey>,
+    decryption: Arc<DecryptionKey>,
 }
 
 /// One login of one account on one device.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use turncoat_strawman::defence::{Defence, weaken};
 
-use super::{Accepted, Client, Declaration, Front, OwnedFuture, Process, Setting};
+use super::{Accepted, Client, Declaration, Front, OwnedFuture, Process, Saved, Setting};
 use crate::client::{Operation, Outcome};
 
 /// The iterations of a run: no run can afford the real floor for each of its logins.
@@ -37,6 +37,10 @@ impl Client for Hardened {
 
     fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String> {
         Ok(Box::new(HardenedProcess(hardened::Ours::new(setting))))
+    }
+
+    fn resume(&self, setting: Setting, saved: &Saved) -> Option<Box<dyn Process>> {
+        Some(Box::new(hardened::Ours::resume(setting, saved)?))
     }
 
     fn accepted(&self, durable: &[u8]) -> Vec<Accepted> {
@@ -79,6 +83,14 @@ impl Client for Weakened {
         let _off = weaken(&self.off);
         Ok(Box::new(WeakenedProcess {
             process: twin::Ours::new(setting),
+            off: Rc::clone(&self.off),
+        }))
+    }
+
+    fn resume(&self, setting: Setting, saved: &Saved) -> Option<Box<dyn Process>> {
+        let _off = weaken(&self.off);
+        Some(Box::new(WeakenedProcess {
+            process: twin::Ours::resume(setting, saved)?,
             off: Rc::clone(&self.off),
         }))
     }
@@ -172,6 +184,11 @@ impl Process for WeakenedProcess {
             off: Rc::clone(&self.off),
             inner: self.process.begin(operation),
         })
+    }
+
+    fn save(&self) -> Option<Saved> {
+        let _off = weaken(&self.off);
+        self.process.save()
     }
 }
 

@@ -12,7 +12,9 @@ use super::subject::wire::{Frame as _, TrustedState};
 use super::subject::{Config, Error, Freshness, Limits, Password, Ports, Session, danger};
 use crate::chooser::DeviceEntropy;
 use crate::client::{Answer, Claims, Class, DeviceName, Failure, Operation, Outcome};
-use crate::driver::{Accepted, Line, Meets, OwnedFuture, Peers, Process, Setting, StageClock};
+use crate::driver::{
+    Accepted, Line, Meets, OwnedFuture, Peers, Process, Saved, Setting, StageClock,
+};
 use crate::pool::Identity;
 
 type Door = Ports<LineRemote, LineVault, SharedEntropy, RunClock>;
@@ -70,6 +72,17 @@ impl Ours {
         peers.enter(device.name.clone(), &meets);
         Self(device)
     }
+
+    /// The device as it was when it was saved.
+    pub(in super::super) fn resume(mut setting: Setting, saved: &Saved) -> Option<Self> {
+        let saved = saved.downcast_ref::<Suspended>()?;
+        setting.entropy = saved.entropy.copy();
+        let ours = Self::new(setting);
+        let session = saved.session.as_ref();
+        let session = session.map(|session| danger::copy(session, ours.0.ports()));
+        ours.0.session.set(session);
+        Some(ours)
+    }
 }
 
 impl Process for Ours {
@@ -77,6 +90,31 @@ impl Process for Ours {
         let device = Rc::clone(&self.0);
         Box::pin(async move { device.perform(operation).await })
     }
+
+    fn save(&self) -> Option<Saved> {
+        let session = self.0.session.take();
+        let nowhere = Ports {
+            remote: (),
+            vault: (),
+            entropy: (),
+            clock: (),
+        };
+        let copy = session
+            .as_ref()
+            .map(|session| danger::copy(session, nowhere));
+        self.0.session.set(session);
+        let entropy = self.0.entropy.0.borrow().copy();
+        Some(Rc::new(Suspended {
+            session: copy,
+            entropy,
+        }))
+    }
+}
+
+/// A device at rest: its session without doors, and how far its random stream is.
+struct Suspended {
+    session: Option<Session<(), (), (), ()>>,
+    entropy: DeviceEntropy,
 }
 
 impl Device {
