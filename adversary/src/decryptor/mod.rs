@@ -11,7 +11,7 @@ mod sealed;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rsa::PrivateKey;
-use turncoat_core::id::{PackId, UserId};
+use turncoat_core::id::UserId;
 use turncoat_core::wire::{
     Envelope, Frame, KeyBag, Leaf, NameRef, Reader, Region, SignedEnvelope, Wire,
 };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use turncoat_core::Limits;
 use turncoat_core::remote::Lost;
 
-use super::{Client, Declaration, Front, Line, OwnedFuture, Process, Setting};
+use super::{Accepted, Client, Declaration, Front, Line, OwnedFuture, Process, Setting};
 use crate::client::{Operation, Outcome};
 use crate::front::kv::{Door, LocalFuture, Memory, Store};
 use crate::strawman::{Device, Environment, Kind, Person, Policy};
@@ -27,6 +27,10 @@ impl Client for Straw {
             conditional: self.0.conditional,
             deterministic: true,
         }
+    }
+
+    fn accepted(&self, durable: &[u8]) -> Vec<Accepted> {
+        (self.0.accepted)(durable)
     }
 
     fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String> {

@@ -178,21 +178,38 @@ pub struct Shown {
 #[derive(Clone)]
 pub struct Store {
     door: Rc<dyn Door>,
+    tries: u32,
 }
 
 impl Store {
-    /// The store behind this door.
+    /// The store behind this door, each request sent once.
     #[must_use]
     pub fn new(door: Rc<dyn Door>) -> Self {
-        Self { door }
+        Self { door, tries: 1 }
+    }
+
+    /// The same store for a client that sends a request again if the reply is lost or the server is
+    /// busy. A conditional write may then meet its own first effect and be told of a conflict.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { tries: 6, ..self }
     }
 
     async fn ask(&self, request: Request) -> Result<Reply, Trouble> {
-        let reply = self
-            .door
-            .exchange(request.to_bytes())
-            .await
-            .map_err(Trouble::Lost)?;
+        let request = request.to_bytes();
+        let mut tries = self.tries;
+        loop {
+            tries -= 1;
+            match self.ask_once(request.clone()).await {
+                Err(Trouble::Lost(Lost::CutOff | Lost::Timeout) | Trouble::Refused(503))
+                    if tries > 0 => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn ask_once(&self, request: Vec<u8>) -> Result<Reply, Trouble> {
+        let reply = self.door.exchange(request).await.map_err(Trouble::Lost)?;
         match Reply::from_bytes(&reply) {
             Some(Reply::Refused { status }) => Err(Trouble::Refused(status)),
             Some(reply) => Ok(reply),
@@ -336,5 +353,16 @@ mod tests {
         assert_eq!(block_on(store.get_public("bob")), lost);
         let (_, store) = canned(Ok(Reply::Absent.to_bytes()));
         assert_eq!(block_on(store.get_public("bob")), Ok(None));
+    }
+
+    #[test]
+    fn a_patient_client_asks_a_busy_server_again_and_gives_up_in_the_end() {
+        let busy = Reply::Refused { status: 503 }.to_bytes();
+        for (patient, tries) in [(false, 1), (true, 6)] {
+            let (door, store) = canned(Ok(busy.clone()));
+            let store = if patient { store.patient() } else { store };
+            assert_eq!(block_on(store.get(b"id")), Err(Trouble::Refused(503)));
+            assert_eq!(door.asked.borrow().len(), tries);
+        }
     }
 }

@@ -195,7 +195,7 @@ fn applies(plan: &Plan, target: &Target) -> Result<(), String> {
         let met = match need.as_str() {
             "native" | "kv" => declared.front.name() == need,
             "conditional" => declared.conditional,
-            "claims" => !declared.claims.is_empty(),
+            "monotone" | "contact_verified" => declared.claims.contains(need),
             // A word that stands for an operation, or for something that every client has.
             _ => true,
         };

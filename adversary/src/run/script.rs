@@ -158,8 +158,14 @@ fn needs(words: &Words) -> BTreeSet<String> {
     if says(&messages) {
         needs.insert("native".to_owned());
     }
-    if says(&["expect_admitted"]) {
-        needs.insert("claims".to_owned());
+    // What is admitted is a claim that the client must have.
+    let admitted = words.literals.iter();
+    for (_, admission) in admitted.filter(|(verb, _)| verb == "expect_admitted") {
+        let claim = match admission.as_str() {
+            "unverified-contact" => "contact_verified",
+            _ => "monotone",
+        };
+        needs.insert(claim.to_owned());
     }
     needs
 }

@@ -81,11 +81,12 @@ pub const ADMISSIONS: [&str; 2] = ["no-freshness", "unverified-contact"];
 pub const VERDICTS: [&str; 3] = ["caught", "harmless", "admitted"];
 
 /// What a script can need of a client and its front.
-pub const NEEDS: [&str; 14] = [
+pub const NEEDS: [&str; 15] = [
     "native",
     "kv",
     "conditional",
-    "claims",
+    "monotone",
+    "contact_verified",
     "share",
     "revoke",
     "append",

@@ -129,18 +129,30 @@ fn f52_to_f58_a_share_that_cannot_be_is_refused() {
         bob.does(upload("g", b"own"));
         let refused = [
             (&alice, share("x", "bob"), "usage:no-such-file"),
-            (&alice, share("f", "dave"), "usage:no-such-user"),
+            (&alice, share("f", "dave"), "unavailable:unknown-user"),
             (&alice, share("f", "alice"), "usage:oneself"),
-            (&bob, receive("alice", "f", "h"), "usage:no-invitation"),
+            (
+                &bob,
+                receive("alice", "f", "h"),
+                "unavailable:no-invitation",
+            ),
         ];
         for (rig, operation, expected) in refused {
             assert_eq!(rig.fails(operation), expected, "{}", kind.name);
         }
         alice.does(share("f", "bob"));
         let refused = [
-            (&bob, receive("carol", "f", "h"), "usage:no-invitation"),
+            (
+                &bob,
+                receive("carol", "f", "h"),
+                "unavailable:no-invitation",
+            ),
             (&bob, receive("alice", "f", "g"), "usage:name-taken"),
-            (&carol, receive("alice", "f", "h"), "usage:no-invitation"),
+            (
+                &carol,
+                receive("alice", "f", "h"),
+                "unavailable:no-invitation",
+            ),
             (&bob, download("f"), "usage:no-such-file"),
         ];
         for (rig, operation, expected) in refused {

@@ -105,12 +105,35 @@ pub async fn deliver(store: &Store, envelope: Envelope) -> Result<(), Failure> {
             Some(shown) => decode(&shown.bytes)?,
             None => Vec::new(),
         };
+        // A write that was refused may have taken effect all the same.
+        if envelopes.contains(&envelope) {
+            return Ok(());
+        }
         envelopes.push(envelope.clone());
         if store.put(&id, envelopes.to_bytes(), condition).await? == Written::Done {
             return Ok(());
         }
     }
     Err(unavailable("contended"))
+}
+
+/// Whether the recipient's box holds an envelope from this sender for this file and epoch.
+///
+/// # Errors
+///
+/// Why the box could not be read.
+pub async fn is_delivered(
+    store: &Store,
+    sender: &str,
+    recipient: &str,
+    file: &Bytes32,
+    epoch: u64,
+) -> Result<bool, Failure> {
+    let Some(shown) = store.get(&box_id(recipient, sender)).await? else {
+        return Ok(false);
+    };
+    let mut envelopes = decode(&shown.bytes)?.into_iter();
+    Ok(envelopes.any(|it| it.address.file == *file && it.address.epoch == epoch))
 }
 
 /// The envelopes from this sender that are in order, oldest first.

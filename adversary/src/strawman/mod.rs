@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod aead_only;
+pub mod expected;
 #[cfg(test)]
 mod honest_tests;
 pub mod mailbox;
@@ -24,6 +25,7 @@ use turncoat_core::env::Entropy;
 use turncoat_core::remote::Lost;
 
 use crate::client::{Class, Failure, Operation, Outcome};
+use crate::driver::Accepted;
 use crate::front::kv::{LocalFuture, Memory, Store, Trouble};
 use crate::pool::Identity;
 
@@ -89,10 +91,17 @@ pub struct Kind {
     pub operations: &'static [&'static str],
     /// The claims that its answers carry: fields of [`Claims`](crate::client::Claims).
     pub claims: &'static [&'static str],
+    /// Reads what a device accepted out of its memory, for the oracles.
+    pub accepted: fn(&[u8]) -> Vec<Accepted>,
     /// Whether it needs conditional writes.
     pub conditional: bool,
     /// Starts a device.
     pub start: fn(Environment) -> Rc<dyn Device>,
+}
+
+/// Of a client that keeps no heads in its memory.
+pub(crate) fn accepted_nothing(_memory: &[u8]) -> Vec<Accepted> {
+    Vec::new()
 }
 
 /// All straw clients.

@@ -22,7 +22,8 @@ use crate::front::kv::{Condition, LocalFuture, Memory, Store};
 use crate::strawman::toolkit::{Bytes32, Dice, Keys, PublicKeys};
 use crate::strawman::toolkit::{open_long, seal_long, stretch};
 use crate::strawman::{
-    Device, Environment, Failure, Kind, Person, unavailable, unsupported, usage, violation,
+    Device, Environment, Failure, Kind, Person, accepted_nothing, unavailable, unsupported, usage,
+    violation,
 };
 
 /// The naive client.
@@ -40,6 +41,7 @@ pub const KIND: Kind = Kind {
         "revoke",
     ],
     claims: &[],
+    accepted: accepted_nothing,
     conditional: false,
     start: |environment| Rc::new(Naive::new(environment)),
 };
@@ -132,7 +134,7 @@ impl Naive {
     async fn share(&self, name: &[u8], with: &str) -> Result<(), Failure> {
         let file_key = self.own_file_key(name).await?;
         let shown = self.store.get_public(with).await?;
-        let shown = shown.ok_or_else(|| usage("no-such-user"))?;
+        let shown = shown.ok_or_else(|| unavailable("unknown-user"))?;
         let keys = PublicKeys::from_bytes(&shown.bytes).ok_or_else(|| violation("malformed"))?;
         let wrapped = keys.encryption.wrap(&self.dice, b"", &file_key);
         let wrapped = wrapped.ok_or_else(|| violation("malformed"))?;
@@ -142,7 +144,7 @@ impl Naive {
     async fn receive_share(&self, name: &[u8]) -> Result<Vec<u8>, Failure> {
         let pointer = pointer_id(&self.person.user, name);
         let wrapped = self.store.get(&pointer).await?;
-        let wrapped = wrapped.ok_or_else(|| usage("no-invitation"))?;
+        let wrapped = wrapped.ok_or_else(|| unavailable("no-invitation"))?;
         let file_key = self.keys.unwrap(&self.dice, b"", &wrapped.bytes);
         let file_key = file_key.and_then(|key| key.try_into().ok());
         let file_key: Bytes32 = file_key.ok_or_else(|| violation("inauthentic"))?;
@@ -260,7 +262,7 @@ mod tests {
         let [alice, bob, carol] = ["alice", "bob", "carol"].map(|user| world.first(user));
         alice.does(upload("plan", b"secret"));
         let nobody = alice.fails(share("plan", "dave"));
-        assert_eq!(nobody, "usage:no-such-user");
+        assert_eq!(nobody, "unavailable:unknown-user");
         alice.does(share("plan", "bob"));
         alice.does(share("plan", "carol"));
         assert_eq!(
@@ -272,10 +274,10 @@ mod tests {
         let bob = world.restarted("bob", &bob);
         assert_eq!(bob.reads("his plan"), b"secret");
         alice.does(revoke("plan", "bob"));
-        assert_eq!(bob.fails(download("his plan")), "usage:no-invitation");
+        assert_eq!(bob.fails(download("his plan")), "unavailable:no-invitation");
         assert_eq!(carol.reads("p"), b"secret");
         let uninvited = bob.fails(receive("alice", "plan", "again"));
-        assert_eq!(uninvited, "usage:no-invitation");
+        assert_eq!(uninvited, "unavailable:no-invitation");
     }
 
     #[test]

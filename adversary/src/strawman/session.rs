@@ -25,7 +25,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(environment: Environment) -> Self {
         Self {
-            store: environment.store,
+            store: environment.store.patient(),
             memory: environment.memory,
             dice: Dice::new(environment.entropy),
             person: environment.person,

@@ -207,10 +207,17 @@ impl World {
 
     /// The places of all pieces of content.
     pub(crate) fn pieces(&self) -> Vec<Vec<u8>> {
+        self.places(b"obj/piece/")
+    }
+
+    /// The places of all slots, in the client that has them.
+    pub(crate) fn slots(&self) -> Vec<Vec<u8>> {
+        self.places(b"obj/file/")
+    }
+
+    fn places(&self, beginning: &[u8]) -> Vec<Vec<u8>> {
         let objects = self.server.objects.borrow();
-        let places = objects
-            .keys()
-            .filter(|place| place.starts_with(b"obj/piece/"));
+        let places = objects.keys().filter(|place| place.starts_with(beginning));
         places.cloned().collect()
     }
 

@@ -12,6 +12,7 @@ pub const KIND: Kind = Kind {
     name: "trusting",
     operations: OPERATIONS,
     claims: &["monotone"],
+    accepted: TreeClient::accepted,
     conditional: true,
     start: |environment| {
         let design = Design {

@@ -12,6 +12,7 @@ pub const KIND: Kind = Kind {
     name: "unchained",
     operations: OPERATIONS,
     claims: &["monotone", "contact_verified"],
+    accepted: TreeClient::accepted,
     conditional: true,
     start: |environment| {
         let design = Design {

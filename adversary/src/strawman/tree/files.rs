@@ -5,7 +5,7 @@ use crate::front::kv::Condition;
 use crate::strawman::session::PIECE_SIZE;
 use crate::strawman::toolkit::{hash, open, seal};
 use crate::strawman::tree::TreeClient;
-use crate::strawman::tree::format::{Link, Piece, Record, Root, piece_location};
+use crate::strawman::tree::format::{Piece, Record, Root, piece_location};
 use crate::strawman::tree::space::Loaded;
 use crate::strawman::{unavailable, usage, violation};
 
@@ -40,14 +40,6 @@ impl TreeClient {
         opened.map(Some).ok_or_else(|| violation("inauthentic"))
     }
 
-    /// What no root reaches any more goes; if the server keeps it, nothing is lost.
-    pub(crate) async fn drop_pieces(&self, pieces: Vec<Piece>) {
-        for piece in pieces {
-            let store = &self.session.store;
-            let _ = store.delete(&piece.location(), Condition::Always).await;
-        }
-    }
-
     pub(crate) async fn upload_many(&self, files: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Failure> {
         let mut written = Vec::new();
         for (name, content) in files {
@@ -58,14 +50,12 @@ impl TreeClient {
             matches!(private.root.find(name), Some(Record::Elsewhere { .. }))
         });
         if !own.is_empty() {
-            let replaced = self.change(&link, |root| replace_all(root, &own)).await?;
-            self.drop_pieces(replaced).await;
+            self.change(&link, |root| replace_all(root, &own)).await?;
         }
         for (name, pieces) in shared {
             let (link, _) = self.follow(name, &private.root).await?;
             let own = [(&Vec::new(), pieces)];
-            let replaced = self.change(&link, |root| replace_all(root, &own)).await?;
-            self.drop_pieces(replaced).await;
+            self.change(&link, |root| replace_all(root, &own)).await?;
         }
         Ok(())
     }
@@ -85,10 +75,7 @@ impl TreeClient {
         let more = self.write_pieces(content).await?;
         self.change(&link, |root| match root.find_mut(place) {
             Some(Record::File { pieces }) => {
-                // A write that was refused may have taken effect all the same.
-                if !pieces.ends_with(&more) || more.is_empty() {
-                    pieces.extend_from_slice(&more);
-                }
+                pieces.extend_from_slice(&more);
                 Ok(())
             }
             Some(Record::Elsewhere { .. }) => Err(unavailable("contended")),
@@ -136,50 +123,37 @@ impl TreeClient {
 
     pub(crate) async fn delete(&self, name: &[u8]) -> Result<(), Failure> {
         let (link, private) = self.private().await?;
-        let shared = match private.root.find(name) {
+        let own = match private.root.find(name) {
             Some(Record::Elsewhere { link }) if link.owner == private.root.author => {
                 self.follow(name, &private.root).await.ok()
             }
             _ => None,
         };
-        let removed = self
-            .change(&link, |root| {
-                let at = root.entries.iter().position(|entry| entry.name == name);
-                let at = at.ok_or_else(|| usage("no-such-file"))?;
-                Ok(root.entries.remove(at).record)
-            })
-            .await?;
-        match (removed, shared) {
-            (Record::File { pieces }, _) => self.drop_pieces(pieces).await,
-            (Record::Elsewhere { .. }, Some((link, loaded))) => self.close(&link, loaded).await,
-            (Record::Elsewhere { .. }, None) => {}
+        self.change(&link, |root| {
+            let at = root.entries.iter().position(|entry| entry.name == name);
+            let at = at.ok_or_else(|| usage("no-such-file"))?;
+            root.entries.remove(at);
+            Ok(())
+        })
+        .await?;
+        // An own shared file is taken away from everybody.
+        if let Some((link, _)) = own {
+            let store = &self.session.store;
+            store.delete(&link.location(), Condition::Always).await?;
         }
         Ok(())
     }
-
-    /// Takes an own shared file away from everybody.
-    async fn close(&self, link: &Link, loaded: Loaded) {
-        let store = &self.session.store;
-        let _ = store.delete(&link.location(), Condition::Always).await;
-        if let Ok(pieces) = loaded.root.pieces(b"") {
-            self.drop_pieces(pieces.clone()).await;
-        }
-    }
 }
 
-/// Gives each name new pieces; returns those that nothing reaches any more.
-fn replace_all(root: &mut Root, files: &[(&Vec<u8>, Vec<Piece>)]) -> Result<Vec<Piece>, Failure> {
-    let mut replaced = Vec::new();
+/// Gives each name new pieces. The old ones stay: taking away what no root reaches any more is a
+/// command of its own in a client like this.
+fn replace_all(root: &mut Root, files: &[(&Vec<u8>, Vec<Piece>)]) -> Result<(), Failure> {
     for (name, pieces) in files {
-        match root.find(name) {
-            Some(Record::Elsewhere { .. }) => return Err(unavailable("contended")),
-            Some(Record::File { pieces: before }) if before != pieces => {
-                replaced.extend_from_slice(before);
-            }
-            _ => {}
+        if let Some(Record::Elsewhere { .. }) = root.find(name) {
+            return Err(unavailable("contended"));
         }
         let pieces = pieces.clone();
         root.set(name, Record::File { pieces });
     }
-    Ok(replaced)
+    Ok(())
 }

@@ -19,12 +19,13 @@ use std::rc::Rc;
 
 use crate::client::{Answer, Failure, Operation, Outcome};
 use crate::codec::Code as _;
-use crate::front::kv::{LocalFuture, Written};
+use crate::driver::Accepted;
+use crate::front::kv::LocalFuture;
 use crate::strawman::session::Session;
-use crate::strawman::toolkit::{Bytes32, PublicKeys, derive};
+use crate::strawman::toolkit::{Bytes32, PublicKeys, derive, hash};
 use crate::strawman::tree::format::{Link, Member, Remembered, Root, Roster, Seen};
 use crate::strawman::tree::space::Loaded;
-use crate::strawman::{Device, Environment, unavailable, unsupported, usage, violation};
+use crate::strawman::{Device, Environment, unavailable, unsupported};
 
 /// The operations of every tree client.
 pub(crate) const OPERATIONS: &[&str] = &[
@@ -82,6 +83,18 @@ impl TreeClient {
             design,
             seen: RefCell::new(BTreeMap::new()),
         })
+    }
+
+    /// What a device accepted, as far as its memory tells roots apart: a client that remembers
+    /// version numbers alone gives all roots of one version one name.
+    pub(crate) fn accepted(memory: &[u8]) -> Vec<Accepted> {
+        let seen = Remembered::from_bytes(memory).map(|remembered| remembered.seen);
+        let accept = |seen: Seen| Accepted {
+            space: seen.space,
+            head: hash(&[&seen.space, &seen.version.to_be_bytes(), &seen.hash]),
+            height: seen.version,
+        };
+        seen.unwrap_or_default().into_iter().map(accept).collect()
     }
 
     fn seen(&self, space: &Bytes32) -> Option<Seen> {
@@ -168,10 +181,7 @@ impl TreeClient {
         self.session.sign_up().await?;
         let link = self.private_link()?;
         let root = self.first_root(&link, Vec::new())?;
-        match self.publish(&link, root, None).await? {
-            Written::Done => Ok(()),
-            _ => Err(violation("out-of-turn")),
-        }
+        self.publish_first(&link, &root).await
     }
 
     /// The first root of a space of one's own.
@@ -198,9 +208,11 @@ impl TreeClient {
         })
     }
 
-    async fn login(&self) -> Result<(), Failure> {
+    async fn login(&self) -> Outcome {
         self.session.log_in().await?;
-        self.recall().await
+        self.recall().await?;
+        let private = self.private_link()?;
+        Ok(self.answer_of_read(self.seen(&private.space).is_some()))
     }
 
     async fn list(&self) -> Outcome {
@@ -232,7 +244,7 @@ impl TreeClient {
     async fn dispatch(&self, operation: Operation) -> Outcome {
         match operation {
             Operation::SignUp => self.sign_up().await?,
-            Operation::Login => self.login().await?,
+            Operation::Login => return self.login().await,
             Operation::Upload { name, content } => {
                 self.upload_many(&[(name, content)]).await?;
             }
@@ -249,7 +261,7 @@ impl TreeClient {
                 as_name,
             } => {
                 if name.is_none() && pointer.is_none() {
-                    return Err(usage("no-invitation"));
+                    return Err(unavailable("no-invitation"));
                 }
                 return self.receive(&from, name, pointer, &as_name).await;
             }

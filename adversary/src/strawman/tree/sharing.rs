@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::client::{Failure, Outcome};
 use crate::front::kv::{Condition, Written};
 use crate::strawman::account::Account;
-use crate::strawman::mailbox::{ATTEMPTS, Address, Opened, deliver, read, write};
+use crate::strawman::mailbox::{ATTEMPTS, Address, Opened, deliver, is_delivered, read, write};
 use crate::strawman::toolkit::{Bytes32, PublicKeys, derive, hash};
 use crate::strawman::tree::format::{Link, Member, Record, Root};
 use crate::strawman::tree::space::Loaded;
@@ -36,7 +36,7 @@ impl TreeClient {
             }
             (Some(keys), _) => Ok(keys),
             (None, Some(_)) => Err(unavailable("withheld")),
-            (None, None) => Err(usage("no-such-user")),
+            (None, None) => Err(unavailable("unknown-user")),
         }
     }
 
@@ -193,7 +193,12 @@ impl TreeClient {
         let link = match &record {
             Record::Elsewhere { link } => {
                 self.own(link)?;
-                let (link, _) = self.follow(name, &private.root).await?;
+                let (link, loaded) = self.follow(name, &private.root).await?;
+                if loaded.root.roster.roster.member(with).is_some()
+                    && self.is_invited(with, &link).await?
+                {
+                    return Err(usage("already-shared"));
+                }
                 self.admit(&link, with, &keys).await?;
                 self.change(&private_link, |root| {
                     self.pin(root, with, &keys);
@@ -244,10 +249,14 @@ impl TreeClient {
         };
         let mut root = self.first_root(&link, vec![self.member(with, keys)])?;
         root.set(b"", record.clone());
-        match self.publish(&link, root, None).await? {
-            Written::Done => Ok(link),
-            _ => Err(violation("out-of-turn")),
-        }
+        self.publish_first(&link, &root).await?;
+        Ok(link)
+    }
+
+    /// A member may not have been told, if the device stopped in between.
+    async fn is_invited(&self, user: &str, link: &Link) -> Result<bool, Failure> {
+        let store = &self.session.store;
+        is_delivered(store, &link.owner, user, &link.space, link.epoch).await
     }
 
     /// Adds somebody to the roster; nothing changes for who is there already.
@@ -286,7 +295,7 @@ impl TreeClient {
                     .is_none_or(|id| it.address.id[..] == id[..])
             })
             .max_by_key(|it| it.address.epoch);
-        let found = found.ok_or_else(|| usage("no-invitation"))?;
+        let found = found.ok_or_else(|| unavailable("no-invitation"))?;
         let owner_keys = self.fingerprint_to_keep(&keys);
         if found.address.file != space_id(from, &owner_keys, &found.address.salt) {
             return Err(violation("misbound"));
@@ -338,9 +347,12 @@ impl TreeClient {
     /// Writes the space anew under the next key, then takes the old root away. Nobody looks for the
     /// new root before the old one is gone, so a write in between is never lost.
     async fn move_on(&self, link: &Link, next: &Link, without: &str) -> Result<Root, Failure> {
+        let mut tried = None;
         for _ in 0..ATTEMPTS {
-            let before = self.load(link).await?;
-            let before = before.ok_or_else(|| unavailable("contended"))?;
+            let Some(before) = self.load(link).await? else {
+                // A deletion that was refused may have taken effect all the same.
+                return tried.ok_or_else(|| unavailable("contended"));
+            };
             let mut root = self.successor(&before)?;
             let mut roster = root.roster.roster.clone();
             if roster.member(without).is_none() {
@@ -358,6 +370,7 @@ impl TreeClient {
                 self.remember(&root, hash).await?;
                 return Ok(root);
             }
+            tried = Some(root);
         }
         Err(unavailable("contended"))
     }

@@ -19,6 +19,13 @@ pub(crate) struct Loaded {
     pub(crate) tag: Tag,
 }
 
+impl Loaded {
+    /// Whether it is this root, or one that follows it as far as the client can tell.
+    fn shows(&self, hash: &Bytes32) -> bool {
+        self.hash == *hash || self.root.history.contains(hash)
+    }
+}
+
 impl TreeClient {
     /// The root that the server shows; `None` if it shows none.
     pub(crate) async fn load(&self, link: &Link) -> Result<Option<Loaded>, Failure> {
@@ -89,22 +96,11 @@ impl TreeClient {
         Ok(keys)
     }
 
-    /// Signs and writes a root after `before`, or the first one, and remembers it.
-    pub(crate) async fn publish(
-        &self,
-        link: &Link,
-        root: Root,
-        before: Option<&Loaded>,
-    ) -> Result<Written, Failure> {
-        let condition = match before {
-            Some(before) => Condition::Matches { tag: before.tag },
-            None => Condition::Absent,
-        };
-        let (written, hash) = self.write_root(link, &root, condition).await?;
-        if written == Written::Done {
-            self.remember(&root, hash).await?;
-        }
-        Ok(written)
+    /// Writes the first root of a space of one's own, and remembers it.
+    pub(crate) async fn publish_first(&self, link: &Link, root: &Root) -> Result<(), Failure> {
+        // Nobody else can name the place.
+        let (_, hash) = self.write_root(link, root, Condition::Always).await?;
+        self.remember(root, hash).await
     }
 
     /// Signs, seals and writes a root. Nothing is remembered: it may not stand.
@@ -146,14 +142,24 @@ impl TreeClient {
         link: &Link,
         mut edit: impl FnMut(&mut Root) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        let mut tried = None;
         for _ in 0..ATTEMPTS {
             let before = self.load(link).await?;
             let before = before.ok_or_else(|| unavailable("closed"))?;
+            // A write that was refused may have taken effect all the same.
+            match tried {
+                Some((hash, result)) if before.shows(&hash) => return Ok(result),
+                _ => {}
+            }
             let mut root = self.successor(&before)?;
             let result = edit(&mut root)?;
-            if self.publish(link, root, Some(&before)).await? == Written::Done {
+            let condition = Condition::Matches { tag: before.tag };
+            let (written, hash) = self.write_root(link, &root, condition).await?;
+            if written == Written::Done {
+                self.remember(&root, hash).await?;
                 return Ok(result);
             }
+            tried = Some((hash, result));
         }
         Err(unavailable("contended"))
     }

@@ -103,7 +103,9 @@ fn content_is_bound_to_its_place() {
 #[test]
 fn no_flipped_bit_is_returned() {
     for kind in TREES {
-        let (world, alice, _) = two_states(kind);
+        let world = World::new(kind, &["alice"]);
+        let alice = world.first("alice");
+        alice.does(upload("f", b"content"));
         let before = world.snapshot();
         for place in before.keys().filter(|place| place.starts_with(b"obj/")) {
             world.roll_back_to(&before);
