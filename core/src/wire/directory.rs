@@ -8,6 +8,9 @@ use alloc::vec::Vec;
 /// Levels of inner nodes. Below them, tags that share their first 24 bits share a bucket.
 pub const DEPTH: u8 = 24;
 
+/// The hash of an empty directory, and of an empty part of one.
+const EMPTY: Digest = Digest([0; 32]);
+
 /// The bit of `tag` that decides at `depth`.
 #[must_use]
 pub fn slot_bit(tag: &Tag, depth: u8) -> bool {
@@ -52,7 +55,7 @@ pub enum PartialTrie {
     Empty,
     /// Two subtrees, of which at least one is not empty.
     Inner(Box<(Self, Self)>),
-    /// A subtree that is not shown.
+    /// A subtree that is not shown; never the empty one, whose hash is zero.
     Opaque(Digest),
 }
 
@@ -80,7 +83,13 @@ impl PartialTrie {
     fn read_node(reader: &mut Reader<'_>, depth: u8, prefix: u32) -> Result<Self, Malformed> {
         match (reader.u8()?, depth) {
             (0, _) => Ok(Self::Empty),
-            (1, _) => Wire::read(reader).map(Self::Opaque),
+            // An empty subtree has one form. If it could hide behind its hash, a client that
+            // empties what is beside it would sign an inner node with nothing below, which nobody
+            // can ever show.
+            (1, _) => match Wire::read(reader)? {
+                EMPTY => Err(Malformed),
+                hash => Ok(Self::Opaque(hash)),
+            },
             (2, 0..DEPTH) => {
                 let left = Self::read_node(reader, depth.saturating_add(1), prefix << 1)?;
                 let right = Self::read_node(reader, depth.saturating_add(1), prefix << 1 | 1)?;
@@ -124,4 +133,83 @@ impl Wire for PartialTrie {
 
 impl Frame for PartialTrie {
     const KIND: u8 = 12;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EMPTY, PartialTrie, Slot};
+    use crate::id::{Digest, LeafHash, Tag};
+    use crate::wire::{Frame, Malformed};
+    use alloc::boxed::Box;
+    use alloc::vec;
+
+    fn inner(left: PartialTrie, right: PartialTrie) -> PartialTrie {
+        PartialTrie::Inner(Box::new((left, right)))
+    }
+
+    fn check(trie: &PartialTrie, accepted: bool) {
+        let expected = if accepted {
+            Ok(trie.clone())
+        } else {
+            Err(Malformed)
+        };
+        assert_eq!(PartialTrie::decode(&trie.encode()), expected);
+    }
+
+    #[test]
+    fn an_empty_subtree_does_not_hide_behind_its_hash() {
+        let hidden = || PartialTrie::Opaque(EMPTY);
+        let shown = || PartialTrie::Opaque(Digest([1; 32]));
+        check(&hidden(), false);
+        check(&inner(hidden(), shown()), false);
+        check(&inner(shown(), hidden()), false);
+        check(&inner(PartialTrie::Empty, hidden()), false);
+        check(&inner(PartialTrie::Empty, inner(shown(), hidden())), false);
+        check(&shown(), true);
+        check(&PartialTrie::Empty, true);
+        check(&inner(PartialTrie::Empty, shown()), true);
+        let mut almost = [0; 32];
+        almost[31] = 1;
+        check(&PartialTrie::Opaque(Digest(almost)), true);
+    }
+
+    #[test]
+    fn an_inner_node_has_something_below() {
+        let nothing = || inner(PartialTrie::Empty, PartialTrie::Empty);
+        check(&nothing(), false);
+        check(
+            &inner(nothing(), PartialTrie::Opaque(Digest([1; 32]))),
+            false,
+        );
+    }
+
+    /// The left path down to a bucket of these slots.
+    fn leftmost(slots: &[u8]) -> PartialTrie {
+        let slots = slots.iter().map(|&last| {
+            let mut tag = Tag([0; 32]);
+            tag.0[31] = last;
+            let leaf = LeafHash([last; 32]);
+            Slot { tag, leaf }
+        });
+        let bucket = PartialTrie::Bucket(slots.collect());
+        (0..super::DEPTH).fold(bucket, |below, _| inner(below, PartialTrie::Empty))
+    }
+
+    #[test]
+    fn a_bucket_is_sorted_without_doubles_at_its_depth_alone() {
+        check(&leftmost(&[1, 2, 3]), true);
+        check(&leftmost(&[1]), true);
+        check(&leftmost(&[]), false);
+        check(&leftmost(&[2, 1]), false);
+        check(&leftmost(&[1, 1]), false);
+        check(&inner(leftmost(&[1]), PartialTrie::Empty), false);
+        check(&PartialTrie::Bucket(vec![]), false);
+        let PartialTrie::Inner(children) = leftmost(&[1]) else {
+            panic!("a path begins with an inner node");
+        };
+        let (left, _) = *children;
+        // One level up, and then on the other side: the tag says that it belongs elsewhere.
+        check(&left, false);
+        check(&inner(PartialTrie::Empty, left), false);
+    }
 }

@@ -1,6 +1,6 @@
 //! What a device must remember, as it is saved.
 
-use super::{Frame, HistoryNode, record};
+use super::{Frame, HistoryNode, Malformed, Reader, Wire, Writer, record};
 use crate::id::{
     Checkpoint, DeviceId, Digest, Epoch, Fingerprint, Realm, RosterNumber, SpaceId, UserId,
 };
@@ -50,25 +50,58 @@ record! {
     }
 }
 
-record! {
-    /// All that a device remembers. It holds no key.
-    pub struct TrustedState {
-        /// The realm.
-        pub realm: Realm,
-        /// The account.
-        pub user: UserId,
-        /// The account's keys.
-        pub fingerprint: Fingerprint,
-        /// This device.
-        pub device: DeviceId,
-        /// The iterations that the account was opened with last.
-        pub iterations: u32,
-        /// The salt seed of the account.
-        pub salt_seed: [u8; 32],
-        /// The spaces, in strictly rising order.
-        pub spaces: Vec<SpaceState>,
-        /// The pins, in strictly rising order.
-        pub pins: Vec<StatePin>,
+/// All that a device remembers. It holds no key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedState {
+    /// The realm.
+    pub realm: Realm,
+    /// The account.
+    pub user: UserId,
+    /// The account's keys.
+    pub fingerprint: Fingerprint,
+    /// This device.
+    pub device: DeviceId,
+    /// The iterations that the account was opened with last.
+    pub iterations: u32,
+    /// The salt seed of the account.
+    pub salt_seed: [u8; 32],
+    /// The spaces, in strictly rising order.
+    pub spaces: Vec<SpaceState>,
+    /// The pins, in strictly rising order.
+    pub pins: Vec<StatePin>,
+}
+
+impl Wire for TrustedState {
+    fn write(&self, writer: &mut Writer) {
+        self.realm.write(writer);
+        self.user.write(writer);
+        self.fingerprint.write(writer);
+        self.device.write(writer);
+        self.iterations.write(writer);
+        self.salt_seed.write(writer);
+        self.spaces.write(writer);
+        self.pins.write(writer);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let state = Self {
+            realm: Wire::read(reader)?,
+            user: Wire::read(reader)?,
+            fingerprint: Wire::read(reader)?,
+            device: Wire::read(reader)?,
+            iterations: Wire::read(reader)?,
+            salt_seed: Wire::read(reader)?,
+            spaces: Wire::read(reader)?,
+            pins: Wire::read(reader)?,
+        };
+        // What is out of order is not found, and what is not found is not held against anybody.
+        let spaces = state.spaces.is_sorted_by(|one, two| one.space < two.space);
+        let pins = state.pins.is_sorted_by(|one, two| one.user < two.user);
+        if spaces && pins {
+            Ok(state)
+        } else {
+            Err(Malformed)
+        }
     }
 }
 
