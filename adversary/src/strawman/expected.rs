@@ -67,23 +67,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{ALL, TableFault, Verdict, expected, parse};
+    use crate::catalogue::Catalogue;
 
     /// The names of all scripts of the library.
     fn scripts() -> BTreeSet<String> {
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts");
-        let classes = std::fs::read_dir(root).expect("the library is there");
-        let files = classes.flat_map(|class| {
-            let class = class.expect("the library can be read").path();
-            std::fs::read_dir(class).expect("a class is a folder")
-        });
-        files
-            .filter_map(|file| {
-                let path = file.expect("the library can be read").path();
-                let is_script = path.extension().is_some_and(|end| end == "rhai");
-                let name = path.file_stem()?.to_str()?.to_owned();
-                is_script.then_some(name)
-            })
-            .collect()
+        let catalogue = Catalogue::built_in().expect("the library is whole");
+        let entries = catalogue.entries().iter();
+        entries.map(|entry| entry.header.id.clone()).collect()
     }
 
     #[test]
