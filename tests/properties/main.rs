@@ -1,6 +1,10 @@
 //! What an honest world owes its users, whatever they do.
 
+mod accounts;
 mod append_cost;
 mod basics;
 mod crashes;
+mod files;
 mod model;
+mod noise;
+mod sharing;

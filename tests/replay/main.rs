@@ -1,4 +1,9 @@
-//! The committed seeds of every fuzz target, through the very functions that the targets call.
+//! Whatever ran once runs again: seeds of fuzz targets, scripts of the library, attacks as values.
+
+mod histories;
+mod library;
+mod straw;
+mod values;
 
 use std::fs;
 use std::path::Path;

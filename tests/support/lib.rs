@@ -111,12 +111,38 @@ impl Traffic {
     }
 }
 
+/// Turns a byte over in one of six replies; zero leaves all as they are.
+#[derive(Clone, Debug, Default)]
+struct Noise(Rc<Cell<u64>>);
+
+impl Noise {
+    fn next(&self) -> u64 {
+        // A xorshift generator: what matters is that the same seed makes the same noise.
+        let mut state = self.0.get();
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        self.0.set(state);
+        state
+    }
+
+    fn over(&self, reply: &mut [u8]) {
+        if self.0.get() == 0 || !self.next().is_multiple_of(6) || reply.is_empty() {
+            return;
+        }
+        let at = self.next() % reply.len() as u64;
+        let change = self.next() % 255 + 1;
+        reply[at as usize] ^= change.to_be_bytes()[7];
+    }
+}
+
 /// An honest server and its store.
 #[derive(Clone, Debug)]
 pub struct Deployment {
     server: Rc<RefCell<(Native, Versions)>>,
     seed: u64,
     forgetful: bool,
+    noise: Noise,
 }
 
 /// One device's way to the server.
@@ -127,6 +153,8 @@ pub struct Wire {
     traffic: Rc<Cell<Traffic>>,
     forgetful: bool,
     points: Points,
+    noise: Noise,
+    heard: Rc<Cell<[u8; 32]>>,
 }
 
 /// What a store keeps that has no room for content: of a pack that is sent ahead, its hash.
@@ -166,7 +194,10 @@ impl Wire {
         } else {
             request
         };
-        let handled = native.handle(&mut versions.view(&self.device, 0), &request);
+        let mut handled = native.handle(&mut versions.view(&self.device, 0), &request);
+        self.noise.over(&mut handled.reply);
+        let heard = [self.heard.get().as_slice(), &handled.reply].concat();
+        self.heard.set(sha256(&heard));
         let mut traffic = self.traffic.get();
         traffic.requests += 1;
         traffic.sent += size;
@@ -220,6 +251,7 @@ pub struct Device {
     memory: Memory,
     traffic: Rc<Cell<Traffic>>,
     lives: Rc<Cell<u32>>,
+    heard: Rc<Cell<[u8; 32]>>,
 }
 
 /// What the tests' devices accept.
@@ -237,14 +269,30 @@ impl Deployment {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let native = Native::new(Settings {
-            secret: [9; 32],
+            secret: sha256(&seed.to_be_bytes()),
             iterations: ITERATIONS,
         });
         Self {
             server: Rc::new(RefCell::new((native, Versions::new()))),
             seed,
             forgetful: false,
+            noise: Noise::default(),
         }
+    }
+
+    /// From now on a byte of one reply in six is another one; with zero, none is.
+    pub fn disturb(&self, seed: u64) {
+        self.noise.0.set(seed);
+    }
+
+    /// Every version of every object that the server was given, in order.
+    #[must_use]
+    pub fn stored(&self) -> Vec<(String, Vec<u8>)> {
+        let server = self.server.borrow();
+        let objects = server.1.everything();
+        objects
+            .map(|(key, bytes)| (format!("{key:?}"), bytes.to_vec()))
+            .collect()
     }
 
     /// An empty one whose store keeps the hash of a pack instead of the pack. Files that take
@@ -267,6 +315,7 @@ impl Deployment {
             memory: Memory::default(),
             traffic: Rc::default(),
             lives: Rc::default(),
+            heard: Rc::default(),
         }
     }
 
@@ -298,6 +347,8 @@ impl Device {
                 traffic: Rc::clone(&self.traffic),
                 forgetful: self.deployment.forgetful,
                 points: self.memory.points.clone(),
+                noise: self.deployment.noise.clone(),
+                heard: Rc::clone(&self.heard),
             },
             vault: self.memory.clone(),
             clock: Still,
@@ -318,6 +369,19 @@ impl Device {
     ///
     /// If the pool has no such identity.
     pub fn sign_up(&self, number: usize) -> Result<TestSession, Error> {
+        self.sign_up_as(number, &self.password())
+    }
+
+    /// Signs up with another password.
+    ///
+    /// # Errors
+    ///
+    /// Those of the client.
+    ///
+    /// # Panics
+    ///
+    /// If the pool has no such identity.
+    pub fn sign_up_as(&self, number: usize, password: &Password) -> Result<TestSession, Error> {
         let pooled = &pool::identities()[number % pool::identities().len()];
         let identity = danger::identity(
             (&pooled.encryption.p, &pooled.encryption.q),
@@ -329,7 +393,7 @@ impl Device {
             self.ports(),
             config(),
             name,
-            &self.password(),
+            password,
             identity,
         ))
     }
@@ -398,6 +462,12 @@ impl Device {
     #[must_use]
     pub fn saved(&self) -> Option<Vec<u8>> {
         self.memory.bytes.borrow().clone()
+    }
+
+    /// A hash of every byte that the server ever answered to this device, in order.
+    #[must_use]
+    pub fn heard(&self) -> [u8; 32] {
+        self.heard.get()
     }
 
     /// What went over the wire since the last call.

@@ -12,6 +12,7 @@ mod fuzzing;
 mod lexer;
 mod library;
 mod manifests;
+mod semantics;
 mod sources;
 mod tree;
 
