@@ -138,6 +138,23 @@ pub enum LocalState {
     Torn,
 }
 
+impl LocalState {
+    /// What to do about it. Nothing was changed, and going on without it is never among the advice.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Foreign => "this device remembers another account; give each its own state",
+            Self::Newer => "it was written by a newer program; use that one",
+            Self::Unreadable => "it could not be read; look at its permissions and its disk",
+            Self::Unwritable => "it could not be written; make room, and try again",
+            Self::Torn => {
+                "it is damaged; put a whole copy back, or enrol this device anew, knowing that a \
+                 new device cannot tell what is old"
+            }
+        }
+    }
+}
+
 /// The caller's mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -296,6 +313,7 @@ impl fmt::Display for Error {
             ) => {
                 write!(f, ": user {user}")
             }
+            Self::Unavailable(Unavailable::LocalState(fault)) => write!(f, ": {}", fault.advice()),
             _ => Ok(()),
         }
     }

@@ -8,3 +8,4 @@ mod files;
 mod model;
 mod noise;
 mod sharing;
+mod trusted_state;
