@@ -3,9 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
-use crate::words::UnknownWord;
+use crate::words::{UnknownWord, as_text};
 
 /// One of the guarantees G1 to G15.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +28,38 @@ const GUARANTEES: [&str; 15] = [
     "no false alarm",
 ];
 
+/// What each guarantee says, in their order.
+const MEANINGS: [&str; 15] = [
+    "a successful read returns bytes that an authorised member wrote to that file",
+    "content belongs to its account, space, path, file, version, position and length",
+    "no device accepts an older state than it has seen, and a read claims no more than is true",
+    "views once forked are never silently joined, and any contact exposes the fork",
+    "a list is exactly the directory at one accepted head",
+    "the server's record depends on secrets only as the published leakage profile allows",
+    "what is written after a revocation was seen stays closed to the revoked member",
+    "keys are pinned, a change is reported, and first contact is honest about what was checked",
+    "a later compromise does not open what rotation has left behind, nor an earlier one what came after",
+    "nothing that the server sees depends on why a secret-key operation failed",
+    "an error releases nothing that was not verified, harms nothing, and the next honest run works",
+    "hostile input costs bounded memory, processor time, disk, requests and time",
+    "no key and nonce meet two plaintexts, and no key serves two purposes",
+    "a fork yields a file that a stand-alone verifier accepts",
+    "an honest server behind a bad network is never accused",
+];
+
 impl Guarantee {
+    /// All of them, in order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (1..=15).map(Self)
+    }
+
+    /// What it says, in one line.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        let at = usize::from(self.0).saturating_sub(1);
+        MEANINGS.get(at).copied().unwrap_or("")
+    }
+
     /// The guarantee with this number, from 1 to 15.
     #[must_use]
     pub fn numbered(number: u8) -> Option<Self> {
@@ -73,19 +102,7 @@ impl FromStr for Guarantee {
     }
 }
 
-impl Serialize for Guarantee {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Guarantee {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
-    }
-}
+as_text!(Guarantee);
 
 #[cfg(test)]
 mod tests {

@@ -132,6 +132,9 @@ fn head(run: &Run, output: &mut dyn io::Write) -> io::Result<()> {
     if let Some(time_ms) = run.time_ms {
         writeln!(output, "| wall time | {time_ms} ms |")?;
     }
+    if !run.not_run.is_empty() {
+        writeln!(output, "| interrupted, not run | {} |", list(&run.not_run))?;
+    }
     writeln!(output, "| runs | {} |", run.runs)?;
     if let Some(client_ms) = run.client_ms {
         writeln!(output, "| inside the client | {client_ms} ms |")?;

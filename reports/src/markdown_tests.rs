@@ -143,6 +143,18 @@ fn findings_show_both_sides_and_the_reproduction() {
 }
 
 #[test]
+fn an_interrupted_run_names_what_it_did_not_run() {
+    let mut results = sample();
+    assert!(!exported(&results).contains("interrupted"));
+    results.run.not_run = vec!["head-fork".to_owned(), "a|b".to_owned()];
+    let text = exported(&results);
+    assert!(
+        text.contains("| interrupted, not run | head-fork, a&#124;b |"),
+        "{text}"
+    );
+}
+
+#[test]
 fn an_empty_result_says_so() {
     let results = Results::new(sample().run, Vec::new(), Vec::new());
     assert!(exported(&results).contains("No script was run."));

@@ -40,6 +40,8 @@ pub struct Run {
     pub ended: Option<String>,
     /// The wall time of the whole run.
     pub time_ms: Option<u64>,
+    /// Scripts that were asked for and are not among the results, because the run was interrupted.
+    pub not_run: Vec<String>,
     /// How often a client was run: up to three times for each script, and again for each sub-run.
     pub runs: u64,
     /// How much processor time of all runs was spent inside the client, where it can be told.
@@ -227,12 +229,15 @@ impl Results {
     }
 
     /// The scripts that a reader must look at, worst first; see [`ScriptResult::is_finding`].
+    /// For the project's own client, `inert` is one of them: its scripts must show it something.
     #[must_use]
     pub fn findings(&self) -> Vec<&ScriptResult> {
         let mut found: Vec<_> = self
             .scripts
             .iter()
-            .filter(|script| script.is_finding())
+            .filter(|script| {
+                script.is_finding() || self.run.client.ours && script.verdict == Verdict::Inert
+            })
             .collect();
         found.sort_by_key(|script| core::cmp::Reverse(script.verdict));
         found
@@ -284,6 +289,17 @@ mod tests {
             .map(|script| script.verdict)
             .collect();
         assert_eq!(found, [Verdict::Broken, Verdict::Unknown, Verdict::Refused]);
+    }
+
+    #[test]
+    fn inert_is_a_finding_for_our_client_alone() {
+        let mut results = sample();
+        results.scripts.truncate(1);
+        results.scripts[0].verdict = Verdict::Inert;
+        for ours in [true, false] {
+            results.run.client.ours = ours;
+            assert_eq!(results.findings().len(), usize::from(ours));
+        }
     }
 
     #[test]

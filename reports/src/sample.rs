@@ -197,6 +197,7 @@ pub(crate) fn sample() -> Results {
         started: Some("2026-01-01T00:00:00Z".to_owned()),
         ended: Some("2026-01-01T00:00:01Z".to_owned()),
         time_ms: Some(1000),
+        not_run: Vec::new(),
         runs: 15,
         client_ms: Some(250),
     };
