@@ -19,7 +19,7 @@ use crate::chooser::DeviceEntropy;
 use crate::client::{DeviceName, Operation, Outcome};
 use crate::pool::Identity;
 
-pub use self::core::{Hardened, REALM, Weakened, client_time, defences};
+pub use self::core::{DefenceRow, Hardened, REALM, Weakened, client_time, defence_table, defences};
 pub use line::Line;
 pub(crate) use line::{Call, Response};
 pub use peers::{Meets, Peers};

@@ -1,9 +1,16 @@
 //! Finds the known name that a misspelt one most likely meant.
 
+/// The longest word, in bytes, that is compared.
+const WORD_MAX: usize = 64;
+
 /// The known name nearest to `word`, if one is near enough to be worth saying.
 ///
 /// Near enough is one edit for every three letters, and at least one. Ties go to the first name.
+/// A very long word is no slip of the finger, and the distance costs its square.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > WORD_MAX {
+        return None;
+    }
     let allowed = (word.chars().count() / 3).max(1);
     let mut best: Option<(usize, &str)> = None;
     for name in known {
@@ -17,8 +24,8 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// The number of letters to insert, remove, replace, or swap with a neighbour.
 fn edits(left: &str, right: &str) -> usize {
-    let left: Vec<char> = left.chars().take(64).collect();
-    let right: Vec<char> = right.chars().take(64).collect();
+    let left: Vec<char> = left.chars().collect();
+    let right: Vec<char> = right.chars().take(WORD_MAX).collect();
     let width = right.len() + 1;
     let mut before = vec![0; width];
     let mut above: Vec<usize> = (0..width).collect();
@@ -66,6 +73,7 @@ mod tests {
     fn foreign_name_finds_nothing() {
         assert_eq!(nearest("teapot", ["rollback", "fork"]), None);
         assert_eq!(nearest("", ["rollback", "fork"]), None);
+        assert_eq!(nearest(&"fork".repeat(100), ["rollback", "fork"]), None);
     }
 
     #[test]

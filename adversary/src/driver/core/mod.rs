@@ -100,6 +100,31 @@ impl Client for Weakened {
     }
 }
 
+/// A defence of the hardened client, in plain words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefenceRow {
+    /// Its name in scripts.
+    pub name: &'static str,
+    /// The guarantee that falls first without it.
+    pub guarantee: &'static str,
+    /// If it is only depth: the defence that also stands where this one is left out.
+    pub partner: Option<&'static str>,
+    /// What it decides, in one sentence.
+    pub sentence: &'static str,
+}
+
+/// All defences, in order.
+#[must_use]
+pub fn defence_table() -> Vec<DefenceRow> {
+    let row = |defence: &turncoat_core::Defence| DefenceRow {
+        name: defence.name(),
+        guarantee: defence.guarantee(),
+        partner: defence.partner().map(turncoat_core::Defence::name),
+        sentence: defence.sentence().trim(),
+    };
+    turncoat_core::Defence::ALL.iter().map(row).collect()
+}
+
 /// The names of all defences, in order.
 #[must_use]
 pub fn defences() -> Vec<&'static str> {
