@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use turncoat_reports::Seed;
 
 use crate::client::ClientChoice;
-use crate::quote::quoted;
+use crate::quote::{program, quoted};
 use crate::status::HELP;
 
 /// A storage server that betrays its users on purpose, and the client that must catch it.
@@ -22,9 +22,9 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run attack scripts against a client and give a verdict for each
     Attack(Attack),
-    /// Show one attack: what it does, which defence answers it, what falls without that
+    /// Show an attack, a defence, a guarantee or a verdict: what it is, and what falls without it
     Explain {
-        /// The attack's id
+        /// The name of an attack, a defence or a verdict, or a guarantee such as G3
         id: String,
     },
     /// Parse and dry-run a script, and say what is wrong where
@@ -81,7 +81,7 @@ impl Attack {
 
     /// The one command that repeats what one script found.
     pub(crate) fn reproduction(&self, script: &str) -> String {
-        let mut command = format!("turncoat attack {}", quoted(script));
+        let mut command = format!("{} attack {}", program(), quoted(script));
         if self.client != ClientChoice::Core {
             command.push_str(&format!(" --client {}", quoted(&self.client.to_string())));
         }
@@ -140,6 +140,49 @@ mod tests {
         ];
         for words in cases {
             assert_eq!(attack(words).unwrap_err().exit_code(), 2, "{words:?}");
+        }
+    }
+
+    /// The commands of a document: what follows `cargo run --` or `turncoat`, and spans of code that
+    /// begin with a command's name.
+    fn commands(text: &str) -> Vec<String> {
+        let names = ["attack", "explain", "check", "new-attack"];
+        let called = text
+            .lines()
+            .flat_map(|line| line.split("cargo run").skip(1));
+        let called = called.filter_map(|line| {
+            let (_, line) = line.split_once("-- ")?;
+            let line = line.split(" # ").next()?;
+            Some(line.split('`').next()?.trim().to_owned())
+        });
+        let spans = text.split('`').skip(1).step_by(2);
+        let spans = spans.filter_map(|span| {
+            let words = span.strip_prefix("turncoat ").unwrap_or(span);
+            let first = words.split(' ').next()?;
+            let command = names.contains(&first) && !words.contains('\n');
+            (command && words != first).then(|| words.to_owned())
+        });
+        called.chain(spans).collect()
+    }
+
+    #[test]
+    fn every_command_that_a_document_shows_is_one() {
+        let documents = [
+            (include_str!("../../README.md"), 6),
+            (include_str!("../../CONTRIBUTING.md"), 5),
+        ];
+        for (document, least) in documents {
+            let commands = commands(document);
+            assert!(commands.len() >= least, "{commands:?}");
+            for command in commands {
+                let words = crate::quote::tests::words(&format!("turncoat {command}"));
+                let parsed = Arguments::try_parse_from(&words);
+                let help = |error: &clap::Error| !error.use_stderr();
+                assert!(
+                    parsed.as_ref().err().is_none_or(help),
+                    "{command}: {parsed:?}"
+                );
+            }
         }
     }
 

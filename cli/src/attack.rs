@@ -8,7 +8,7 @@ use turncoat_reports::{DirectoryError, Exporter, Json, Results, check_directory,
 use crate::args::Attack;
 use crate::client::ClientChoice;
 use crate::engine::{self, Order};
-use crate::quote::command_line;
+use crate::quote::{command_line, given_words};
 use crate::selection::select;
 use crate::status::{Fault, Status};
 use crate::summary;
@@ -31,29 +31,20 @@ pub(crate) fn attack(attack: &Attack, output: &mut dyn Write) -> Result<Status, 
         // Before the run, so that no result is lost to a directory that is somebody else's.
         check_directory(directory).map_err(|error| not_reported(&error))?;
     }
+    engine::watch_interrupts()?;
     let started = (now(), Instant::now());
-    let mut results = if attack.conformance {
-        engine::conformance(attack)?
+    if attack.timeline {
+        return show_timelines(attack, output);
+    }
+    let mut results = unless_cut_short(if attack.conformance {
+        engine::conformance(attack)
     } else {
-        let library = engine::library()?;
-        let selected = select(&attack.selected, &library)?;
-        if attack.timeline {
-            return show_timelines(attack, &selected, output);
-        }
-        let progress = Progress::of_errors();
-        let order = Order {
-            attack,
-            selected: &selected,
-            jobs: attack.jobs(),
-        };
-        let outcome = engine::run(&order, &progress);
-        progress.end();
-        outcome?
-    };
+        run(attack)
+    })?;
     results.run.started = Some(started.0);
     results.run.ended = Some(now());
     results.run.time_ms = u64::try_from(started.1.elapsed().as_millis()).ok();
-    results.run.command = command_line(std::env::args());
+    results.run.command = command_line(given_words());
     publish(
         attack,
         &results,
@@ -63,15 +54,38 @@ pub(crate) fn attack(attack: &Attack, output: &mut dyn Write) -> Result<Status, 
     )
 }
 
-fn show_timelines(
-    attack: &Attack,
-    selected: &[crate::selection::Selected],
-    output: &mut dyn Write,
-) -> Result<Status, Fault> {
-    let [script] = selected else {
+fn run(attack: &Attack) -> Result<Results, Fault> {
+    let selected = select(&attack.selected, &engine::library()?)?;
+    let progress = Progress::of_errors();
+    let order = Order {
+        attack,
+        selected: &selected,
+        jobs: attack.jobs(),
+    };
+    let outcome = engine::run(&order, &progress);
+    progress.end();
+    outcome
+}
+
+/// The outcome, unless an interrupt left nothing of it that may be believed.
+fn unless_cut_short(outcome: Result<Results, Fault>) -> Result<Results, Fault> {
+    match outcome {
+        Ok(results) if !results.scripts.is_empty() => Ok(results),
+        _ if engine::interrupted() => Err(Fault::interrupted()),
+        outcome => outcome,
+    }
+}
+
+fn show_timelines(attack: &Attack, output: &mut dyn Write) -> Result<Status, Fault> {
+    let selected = select(&attack.selected, &engine::library()?)?;
+    let [script] = selected.as_slice() else {
         return Err(Fault::usage("--timeline shows one script: name it"));
     };
-    for timeline in engine::timelines(attack, script)? {
+    let timelines = engine::timelines(attack, script);
+    if engine::interrupted() {
+        return Err(Fault::interrupted());
+    }
+    for timeline in timelines? {
         timeline::print(&timeline, Painter::of_output(), output)
             .map_err(|error| Fault::output(&error))?;
     }

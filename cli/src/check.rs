@@ -19,7 +19,7 @@ const SCRIPT_MAX: u64 = 1 << 20;
 pub(crate) fn check(file: &Path, output: &mut dyn Write) -> Result<Status, Fault> {
     let text = read(file)?;
     let name = file.display().to_string();
-    let faults = engine::check(&name, &text)?;
+    let faults = engine::check(&text)?;
     print(&name, &text, &faults, output).map_err(|error| Fault::output(&error))?;
     Ok(if faults.is_empty() {
         Status::Fine

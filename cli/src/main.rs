@@ -6,7 +6,6 @@ mod check;
 mod client;
 mod engine;
 mod explain;
-mod nearest;
 mod new_attack;
 mod quote;
 mod selection;
@@ -17,6 +16,7 @@ mod time;
 mod timeline;
 
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -29,22 +29,29 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return explain_usage(&error),
     };
+    // A panic that nothing caught is this program's fault, and has said so on standard error.
+    match catch_unwind(AssertUnwindSafe(|| perform(&arguments.command))) {
+        Ok(status) => status.into(),
+        Err(_) => Status::Machine.into(),
+    }
+}
+
+fn perform(command: &Command) -> Status {
     let mut output = io::stdout().lock();
-    let outcome = match &arguments.command {
+    let outcome = match command {
         Command::Attack(attack) => attack::attack(attack, &mut output),
         Command::Explain { id } => explain::explain(id, &mut output),
         Command::Check { file } => check::check(file, &mut output),
         Command::NewAttack { id, directory } => new_attack::write(id, directory, &mut output),
     };
     let flushed = output.flush().map_err(|error| Fault::output(&error));
-    let status = outcome
+    outcome
         .and_then(|status| flushed.map(|()| status))
         .unwrap_or_else(|fault| {
             // Nothing is left to tell it to, if standard error is closed too.
             let _ = writeln!(io::stderr(), "error: {}", fault.shown());
             fault.status
-        });
-    status.into()
+        })
 }
 
 /// Help and version go to standard output, mistakes to standard error.

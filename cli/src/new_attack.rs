@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::quote::quoted;
+use crate::quote::{program, quoted};
 use crate::status::{Fault, Status};
 
 /// The longest id.
@@ -85,8 +85,9 @@ fn tell(path: &Path, output: &mut dyn Write) -> io::Result<()> {
         "  5. verdict: the one that the hardened client must earn"
     )?;
     writeln!(output, "Then:")?;
-    writeln!(output, "  turncoat check {shown}")?;
-    writeln!(output, "  turncoat attack {shown}")
+    let program = program();
+    writeln!(output, "  {program} check {shown}")?;
+    writeln!(output, "  {program} attack {shown}")
 }
 
 #[cfg(test)]
@@ -123,11 +124,7 @@ mod tests {
             assert!(script.contains(&format!("\n// {key}: ")), "{key}");
         }
         assert!(!script.contains("ID"), "{script}");
-        assert!(
-            String::from_utf8(output)
-                .unwrap()
-                .contains("turncoat check")
-        );
+        assert!(String::from_utf8(output).unwrap().contains(" check "));
     }
 
     #[test]

@@ -19,6 +19,17 @@ pub(crate) fn command_line<I: IntoIterator<Item = String>>(words: I) -> String {
         .join(" ")
 }
 
+/// This program as it was called, so that a printed command works where it is pasted.
+pub(crate) fn program() -> String {
+    let called = given_words().next().filter(|name| !name.is_empty());
+    quoted(&called.unwrap_or_else(|| "turncoat".to_owned()))
+}
+
+/// The words that this program was called with. A word that is no text is shown as near as can be.
+pub(crate) fn given_words() -> impl Iterator<Item = String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned())
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

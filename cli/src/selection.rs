@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::engine::Entry;
-use crate::nearest::did_you_mean;
+use crate::engine::{Entry, did_you_mean};
 use crate::status::Fault;
 
 /// One script to run.
@@ -48,18 +47,6 @@ pub(crate) fn select(words: &[String], library: &[Entry]) -> Result<Vec<Selected
             .for_each(|entry| add(Selected::Library(entry.id.clone())));
     }
     Ok(selected)
-}
-
-/// The one entry with this id.
-///
-/// # Errors
-///
-/// There is none.
-pub(crate) fn find<'a>(id: &str, library: &'a [Entry]) -> Result<&'a Entry, Fault> {
-    library
-        .iter()
-        .find(|entry| entry.id == id)
-        .ok_or_else(|| unknown(id, library))
 }
 
 fn unknown(word: &str, library: &[Entry]) -> Fault {

@@ -3,32 +3,36 @@
 //! | status | meaning |
 //! |---|---|
 //! | 0 | nothing of the below |
-//! | 1 | a guarantee is broken, or our client's verdict is another than the script states |
+//! | 1 | a guarantee is broken, or our client's verdict is another than the script states; with `--conformance`, an operation that the client declares does not work |
 //! | 2 | usage, configuration, or a script that does not parse |
 //! | 3 | `unknown` anywhere, or `inert` for our client |
 //! | 4 | the program or the machine failed outside a run |
 //! | 5 | the client under test did not start |
 //! | 6, 7 | reserved |
+//! | 130 | interrupted or terminated before its end; what was finished is told and reported |
 //!
-//! The first that applies in the order 2, 4, 5, 1, 3, 0 is the one. A verdict `unknown` or `inert`
-//! says nothing about the client, so for our client it is a 3 and not "another verdict".
+//! The first that applies in the order 2, 4, 5, 130, 1, 3, 0 is the one. A verdict `unknown` or
+//! `inert` says nothing about the client, so for our client it is a 3 and not "another verdict".
+//! An interrupted run has no verdict as a whole, so that what it found so far decides nothing.
 
 use std::io;
 use std::process::ExitCode;
 
 use turncoat_reports::text::visible_lines;
-use turncoat_reports::{Results, Verdict};
+use turncoat_reports::{Results, Verdict, Works};
 
 /// The statuses as the help prints them.
 pub(crate) const HELP: &str = "\
-Exit status, the first that applies in the order 2, 4, 5, 1, 3, 0:
+Exit status, the first that applies in the order 2, 4, 5, 130, 1, 3, 0:
   0  nothing of the below
-  1  a guarantee is broken, or our client's verdict is another than the script states
+  1  a guarantee is broken, or our client's verdict is another than the script states;
+     with --conformance, an operation that the client declares does not work
   2  usage, configuration, or a script that does not parse
   3  unknown anywhere, or inert for our client
   4  the program or the machine failed outside a run
   5  the client under test did not start
-  6, 7  reserved";
+  6, 7  reserved
+  130  interrupted or terminated before its end; what was finished is told and reported";
 
 /// An exit status. The order of the variants is the order in which they apply, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +43,8 @@ pub(crate) enum Status {
     Undecided,
     /// A guarantee is broken, or our client's verdict is another than the script states.
     Broken,
+    /// Interrupted or terminated before its end.
+    Interrupted,
     /// The client under test did not start.
     NotStarted,
     /// The program or the machine failed outside a run.
@@ -57,10 +63,11 @@ impl Status {
             Self::Undecided => 3,
             Self::Machine => 4,
             Self::NotStarted => 5,
+            Self::Interrupted => 130,
         }
     }
 
-    /// What the verdicts of a run come to.
+    /// What the results of a run come to.
     pub(crate) fn of(results: &Results) -> Self {
         let ours = results.run.client.ours;
         let statuses = results.scripts.iter().map(|script| match script.verdict {
@@ -70,7 +77,17 @@ impl Status {
             _ if ours && !script.as_expected => Self::Broken,
             _ => Self::Fine,
         });
-        statuses.max().unwrap_or(Self::Fine)
+        let mut conformance = results.conformance.iter();
+        let others = [
+            (!results.run.not_run.is_empty(), Self::Interrupted),
+            (
+                conformance.any(|row| row.works == Works::Fails),
+                Self::Broken,
+            ),
+        ];
+        let others = others.into_iter().filter(|(holds, _)| *holds);
+        let others = others.map(|(_, status)| status);
+        statuses.chain(others).max().unwrap_or(Self::Fine)
     }
 }
 
@@ -105,6 +122,14 @@ impl Fault {
         }
     }
 
+    /// The program was asked to end before anything was finished.
+    pub(crate) fn interrupted() -> Self {
+        Self {
+            status: Status::Interrupted,
+            message: "interrupted before anything was finished; run it again".to_owned(),
+        }
+    }
+
     /// The program or the machine failed.
     pub(crate) fn machine(message: impl Into<String>) -> Self {
         Self {
@@ -126,6 +151,8 @@ impl Fault {
 
 #[cfg(test)]
 mod tests {
+    use turncoat_reports::Conformance;
+
     use super::*;
     use crate::summary::tests::results;
 
@@ -135,12 +162,17 @@ mod tests {
             Status::Usage,
             Status::Machine,
             Status::NotStarted,
+            Status::Interrupted,
             Status::Broken,
             Status::Undecided,
             Status::Fine,
         ];
-        assert_eq!(order.map(Status::code), [2, 4, 5, 1, 3, 0]);
+        assert_eq!(order.map(Status::code), [2, 4, 5, 130, 1, 3, 0]);
         assert!(order.is_sorted_by(|first, second| first > second));
+        for status in order {
+            let code = format!("  {}  ", status.code());
+            assert!(HELP.contains(&code), "the help does not explain{code}");
+        }
     }
 
     #[test]
@@ -181,6 +213,30 @@ mod tests {
                 let found = Status::of(&results(false, &[(expected, verdict)]));
                 assert_eq!(found.code(), code, "{verdict}");
             }
+        }
+    }
+
+    #[test]
+    fn an_interrupted_run_is_no_verdict() {
+        let mut found = results(true, &[(Some(Verdict::Caught), Verdict::Broken)]);
+        found.run.not_run = vec!["head-fork".to_owned()];
+        assert_eq!(Status::of(&found), Status::Interrupted);
+    }
+
+    #[test]
+    fn a_declared_operation_that_fails_is_told_by_the_status() {
+        let mut found = results(false, &[]);
+        for (works, status) in [
+            (Works::Works, Status::Fine),
+            (Works::NotDeclared, Status::Fine),
+            (Works::Fails, Status::Broken),
+        ] {
+            found.conformance.push(Conformance {
+                operation: "list".to_owned(),
+                works,
+                detail: String::new(),
+            });
+            assert_eq!(Status::of(&found), status);
         }
     }
 

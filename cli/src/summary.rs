@@ -7,6 +7,7 @@ use turncoat_reports::{
     Client, OperationResult, Results, RunKind, ScriptResult, Seed, Truth, Verdict,
 };
 
+use crate::status::Status;
 use crate::terminal::{Painter, safe};
 
 /// How many lines of evidence a finding shows; the report has them all.
@@ -30,12 +31,13 @@ pub(crate) fn print(results: &Results, painter: Painter, output: &mut dyn Write)
     }
 }
 
-/// The one command that reproduces the worst finding.
+/// The one command that reproduces the worst finding; where the failure is in no script, the
+/// command that was given.
 pub(crate) fn reproduction(results: &Results) -> Option<String> {
-    results
-        .findings()
-        .first()
-        .map(|script| safe_command(&script.reproduction))
+    let findings = results.findings();
+    let worst = findings.first().map(|script| script.reproduction.as_str());
+    let given = (Status::of(results) != Status::Fine).then_some(results.run.command.as_str());
+    worst.or(given).map(safe_command)
 }
 
 /// A command is never cut short, or it would be another one.
@@ -181,13 +183,24 @@ fn sums(results: &Results, painter: Painter, output: &mut dyn Write) -> io::Resu
         let (all, unexpected) = (results.totals.scripts, results.totals.not_as_expected);
         writeln!(output, "{} of {all} scripts as expected", all - unexpected)?;
     }
+    if !results.run.not_run.is_empty() {
+        let left = results.run.not_run.len();
+        writeln!(
+            output,
+            "interrupted: {left} scripts were not run to their end"
+        )?;
+    }
     let Some(time_ms) = results.run.time_ms else {
         return Ok(());
     };
     let runs = results.run.runs;
-    let mut cost = format!("{} in {runs} runs", seconds(time_ms));
-    if let Some(rate) = (runs * 1000).checked_div(time_ms) {
-        cost.push_str(&format!(", {rate} runs per second"));
+    let mut cost = seconds(time_ms);
+    if let Some(tenths) = (runs * 10_000).checked_div(time_ms).filter(|_| runs > 0) {
+        let rate = match tenths {
+            100.. => format!("{}", tenths / 10),
+            _ => format!("{}.{}", tenths / 10, tenths % 10),
+        };
+        cost.push_str(&format!(" in {runs} runs, {rate} runs per second"));
     }
     if let Some(client_ms) = results.run.client_ms {
         cost.push_str(&format!(", {} inside the client", seconds(client_ms)));

@@ -43,6 +43,7 @@ pub(crate) fn results(ours: bool, scripts: &[(Option<Verdict>, Verdict)]) -> Res
         started: None,
         ended: None,
         time_ms: Some(2500),
+        not_run: Vec::new(),
         runs: 500,
         client_ms: Some(1250),
     };
@@ -89,6 +90,28 @@ fn the_last_line_of_a_failure_reproduces_the_worst() {
         "{text}"
     );
     assert!(!text.contains("attack-0: "), "{text}");
+}
+
+#[test]
+fn an_interrupted_run_says_what_is_missing_and_ends_with_its_command() {
+    let mut found = results(true, &[CAUGHT]);
+    found.run.not_run = vec!["head-fork".to_owned(), "leaf-swap".to_owned()];
+    found.run.command = "turncoat attack --seed 7".to_owned();
+    let text = printed(&found);
+    assert!(
+        text.contains("interrupted: 2 scripts were not run"),
+        "{text}"
+    );
+    assert_eq!(text.lines().last(), Some("turncoat attack --seed 7"));
+}
+
+#[test]
+fn slow_runs_have_a_rate_and_no_runs_have_none() {
+    let mut found = results(false, &[CAUGHT]);
+    found.run.runs = 7;
+    assert!(printed(&found).contains("2.50 s in 7 runs, 2.8 runs per second"));
+    found.run.runs = 0;
+    assert!(!printed(&found).contains("runs per second"));
 }
 
 #[test]

@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 mod bad_input;
+mod external;
+mod interrupt;
 mod new_attack;
+mod scripts;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -3,18 +3,22 @@
 //! The other files of the program know these types and no types of the engine.
 
 mod convert;
+mod interrupt;
 mod lanes;
 mod target;
 mod watch;
 
 use std::num::NonZeroUsize;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use turncoat_adversary::catalogue::Catalogue;
-use turncoat_adversary::driver::{client_time, external};
-use turncoat_adversary::run::{self, ScriptSubject, parallel};
-use turncoat_adversary::script::{ScriptError, Stop, prepare};
+use turncoat_adversary::driver::{DefenceRow, Hardened, client_time, defence_table, external};
+use turncoat_adversary::run::{self, ScriptSubject, dry_run, parallel};
+use turncoat_adversary::script::nearest::nearest;
+use turncoat_adversary::script::{ScriptError, Stop};
 use turncoat_adversary::stage::Acts;
+use turncoat_adversary::strawman;
 use turncoat_reports::{
     Client, Conformance, Guarantee, Results, Run, ScriptResult, Verdict, Works,
 };
@@ -25,6 +29,7 @@ use crate::selection::Selected;
 use crate::status::Fault;
 use crate::terminal::Progress;
 use crate::timeline::Timeline;
+pub(crate) use interrupt::{interrupted, watch as watch_interrupts};
 use target::Prepared;
 use watch::Watch;
 
@@ -47,6 +52,19 @@ pub(crate) struct Entry {
     pub(crate) verdict: Verdict,
     /// The script itself, without its header.
     pub(crate) text: String,
+}
+
+/// One defence of the hardened client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Defence {
+    /// Its name in scripts.
+    pub(crate) name: String,
+    /// The guarantee that falls first without it.
+    pub(crate) guarantee: Option<Guarantee>,
+    /// If it is only depth: what also stands where this one is left out.
+    pub(crate) partner: Option<String>,
+    /// What it decides, in one sentence.
+    pub(crate) sentence: String,
 }
 
 /// What is to be run.
@@ -80,6 +98,17 @@ pub(crate) fn library() -> Result<Vec<Entry>, Fault> {
     Ok(catalogue()?.entries().iter().map(convert::entry).collect())
 }
 
+/// The defences of the hardened client.
+pub(crate) fn defences() -> Vec<Defence> {
+    let row = |row: DefenceRow| Defence {
+        name: row.name.to_owned(),
+        guarantee: row.guarantee.parse().ok(),
+        partner: row.partner.map(str::to_owned),
+        sentence: row.sentence.to_owned(),
+    };
+    defence_table().into_iter().map(row).collect()
+}
+
 fn catalogue() -> Result<Catalogue, Fault> {
     Catalogue::built_in().map_err(|error| Fault::machine(error.to_string()))
 }
@@ -95,13 +124,9 @@ fn source(catalogue: &Catalogue, selected: &Selected) -> Result<Source, Fault> {
             })
         }
         Selected::File(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                Fault::usage(format!("{}: cannot be read: {error}", path.display()))
-            })?;
-            Ok(Source {
-                word: path.display().to_string(),
-                text,
-            })
+            let text = crate::check::read(path)?;
+            let word = path.display().to_string();
+            Ok(Source { word, text })
         }
     }
 }
@@ -127,8 +152,7 @@ pub(crate) fn run(order: &Order<'_>, progress: &Progress) -> Result<Results, Fau
     let watch = Watch::new(sources.len());
     let inside_ns = AtomicU64::new(0);
     let ran = AtomicU64::new(0);
-    let work = |index: usize| -> Result<ScriptResult, Fault> {
-        let source = &sources[index];
+    let judge = |source: &Source, index: usize| -> Result<ScriptResult, Fault> {
         let stop = Stop::default();
         let subject = read(&catalogue, source, stop.clone())?;
         let target = prepared.target()?;
@@ -147,11 +171,23 @@ pub(crate) fn run(order: &Order<'_>, progress: &Progress) -> Result<Results, Fau
         progress.finished(&result.id, result.verdict);
         Ok(result)
     };
+    // Whatever ends after an interrupt was cut short by it.
+    let work = |index: usize| match interrupted() {
+        true => None,
+        false => Some(judge(&sources[index], index)).filter(|_| !interrupted()),
+    };
     let jobs = order.jobs.get();
     let results = watch.over(|| parallel(sources.len(), jobs, work, |_, _| ()));
-    let scripts = results.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let (mut scripts, mut not_run) = (Vec::new(), Vec::new());
+    for (source, result) in sources.into_iter().zip(results) {
+        match result {
+            Some(result) => scripts.push(result?),
+            None => not_run.push(source.word),
+        }
+    }
     let client_ms = inside_ns.into_inner() / 1_000_000;
     let run = Run {
+        not_run,
         runs: ran.into_inner(),
         client_ms: prepared.in_process().then_some(client_ms),
         ..about(attack, prepared.client())
@@ -169,6 +205,7 @@ fn about(attack: &Attack, client: Client) -> Run {
         started: None,
         ended: None,
         time_ms: None,
+        not_run: Vec::new(),
         runs: 0,
         client_ms: None,
     }
@@ -215,8 +252,13 @@ pub(crate) fn timelines(attack: &Attack, script: &Selected) -> Result<Vec<Timeli
 }
 
 /// Parses and dry-runs a script; an empty list means that nothing is wrong.
-pub(crate) fn check(name: &str, text: &str) -> Result<Vec<ScriptFault>, Fault> {
-    let _ = name;
+pub(crate) fn check(text: &str) -> Result<Vec<ScriptFault>, Fault> {
+    let stop = Stop::default();
+    let watch = Watch::new(1);
+    let checked = catalogue()?.read(text, stop.clone()).and_then(|subject| {
+        let _watched = watch.begin(0, stop);
+        watch.over(|| dry_run(&subject, Rc::new(Hardened), 1))
+    });
     let fault = |error: ScriptError| ScriptFault {
         place: error.place.map(|place| (place.line, place.column)),
         message: ScriptError {
@@ -225,25 +267,16 @@ pub(crate) fn check(name: &str, text: &str) -> Result<Vec<ScriptFault>, Fault> {
         }
         .to_string(),
     };
-    let budget = turncoat_adversary::script::Budget::default();
-    if let Err(error) = prepare(text, &budget) {
-        return Ok(vec![fault(error)]);
-    }
-    let stop = Stop::default();
-    let subject = match catalogue()?.read(text, stop.clone()) {
-        Ok(subject) => subject,
-        Err(error) => return Ok(vec![fault(error)]),
-    };
-    let target = Prepared::new(&ClientChoice::Core)?.target()?;
-    let watch = Watch::new(1);
-    let dry = watch.over(|| {
-        let _watched = watch.begin(0, stop);
-        run::once(&subject, &target, Acts::Evaluated, 1)
-    });
-    // What stops a run says its place in its text.
-    let stopped = dry.stopped.map(|stopped| ScriptFault {
-        place: None,
-        message: stopped.text,
-    });
-    Ok(stopped.into_iter().collect())
+    Ok(checked.err().map(fault).into_iter().collect())
+}
+
+/// The names of the straw clients.
+pub(crate) fn straw_clients() -> impl Iterator<Item = &'static str> {
+    strawman::ALL.into_iter().map(|kind| kind.name)
+}
+
+/// The end of a message about an unknown name: a question, or nothing.
+pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
+    let meant = nearest(word, known.iter().copied());
+    meant.map_or(String::new(), |name| format!("; did you mean '{name}'?"))
 }

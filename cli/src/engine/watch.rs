@@ -1,10 +1,12 @@
-//! The clock beside the runs: a script that takes too long is asked to stop, and is unknown.
+//! The clock beside the runs: a script that takes too long, or whose run is interrupted, is stopped.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use turncoat_adversary::script::Stop;
+
+use super::interrupt::interrupted;
 
 /// Wall time of one script with all its runs. Generous: a slow machine is no verdict.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -64,7 +66,7 @@ impl Watch {
         for place in &self.running {
             if let Ok(running) = place.lock()
                 && let Some((since, stop)) = &*running
-                && since.elapsed() > LIMIT
+                && (interrupted() || since.elapsed() > LIMIT)
             {
                 stop.request();
             }
