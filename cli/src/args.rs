@@ -143,8 +143,8 @@ mod tests {
         }
     }
 
-    /// The commands of a document: what follows `cargo run --` or `turncoat`, and spans of code that
-    /// begin with a command's name.
+    /// The commands of a document: what follows `cargo run --` or `turncoat`, and spans of code
+    /// that begin with a command's name.
     fn commands(text: &str) -> Vec<String> {
         let names = ["attack", "explain", "check", "new-attack"];
         let called = text

@@ -3,7 +3,8 @@
 //! | status | meaning |
 //! |---|---|
 //! | 0 | nothing of the below |
-//! | 1 | a guarantee is broken, or our client's verdict is another than the script states; with `--conformance`, an operation that the client declares does not work |
+//! | 1 | a guarantee is broken, or our client's verdict is another than the script states |
+//! | 1 | with `--conformance`: an operation that the client declares does not work |
 //! | 2 | usage, configuration, or a script that does not parse |
 //! | 3 | `unknown` anywhere, or `inert` for our client |
 //! | 4 | the program or the machine failed outside a run |

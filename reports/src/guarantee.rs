@@ -38,7 +38,7 @@ const MEANINGS: [&str; 15] = [
     "the server's record depends on secrets only as the published leakage profile allows",
     "what is written after a revocation was seen stays closed to the revoked member",
     "keys are pinned, a change is reported, and first contact is honest about what was checked",
-    "a later compromise does not open what rotation has left behind, nor an earlier one what came after",
+    "a later compromise does not open what rotation left behind, nor an earlier one what follows",
     "nothing that the server sees depends on why a secret-key operation failed",
     "an error releases nothing that was not verified, harms nothing, and the next honest run works",
     "hostile input costs bounded memory, processor time, disk, requests and time",

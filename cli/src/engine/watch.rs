@@ -1,4 +1,4 @@
-//! The clock beside the runs: a script that takes too long, or whose run is interrupted, is stopped.
+//! The clock beside the runs: a script that takes too long, or is interrupted, is asked to stop.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
