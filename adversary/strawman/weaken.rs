@@ -8,7 +8,7 @@ use crate::env::Entropy;
 use crate::error::{Error, Violation};
 use crate::id::Tag;
 use crate::primitive::rsa::{KeySize, PublicKey};
-use crate::primitive::{Opaque, aead, hash, kdf};
+use crate::primitive::{Opaque, aead, hash};
 use crate::secret::{ContentKey, EpochKey};
 use crate::wire::{ENTRY_SIZE, Entry, Key, Malformed};
 use alloc::collections::BTreeSet;
@@ -99,11 +99,6 @@ pub(crate) fn kept_content_key(entropy: &mut dyn Entropy, keys: &[ContentKey]) -
 /// Without a new space key at a revocation: the old one.
 pub(crate) fn kept_epoch_key(_: &mut dyn Entropy, key: &EpochKey) -> EpochKey {
     EpochKey::copy_from(key.expose())
-}
-
-/// Without an encoding of its own: the password as it was typed.
-pub(crate) fn raw_password(bytes: &[u8], salt: &[u8; 32], iterations: u32, out: &mut [u8]) {
-    kdf::pbkdf2(bytes, salt, iterations, out);
 }
 
 /// Without a floor for others' keys: whatever arithmetic works on.

@@ -54,10 +54,6 @@ macro_rules! defences {
 }
 
 defences! {
-    /// The key bag's parameters and user are those that were asked for.
-    BagBinding = "bag-binding", "G2", Some(Self::BagSeal);
-    /// The commitment of the key bag is checked before its cipher is asked.
-    BagCommitment = "bag-commitment", "G10", Some(Self::BagSeal);
     /// Public halves are recomputed from the private keys and compared with the public record.
     BagPublicHalves = "bag-public-halves", "G8", None;
     /// The key bag opens as a whole, under its key and for its place, before any key in it is used.
@@ -82,8 +78,6 @@ defences! {
     EnvelopeMember = "envelope-member", "G2", None;
     /// An envelope is for this account and its keys.
     EnvelopeRecipient = "envelope-recipient", "G2", Some(Self::EnvelopeSignature);
-    /// An invitation is received once.
-    EnvelopeReplay = "envelope-replay", "G2", None;
     /// An envelope comes from the sender that the caller named.
     EnvelopeSender = "envelope-sender", "G8", Some(Self::EnvelopeSignature);
     /// An envelope's signature is verified before its key is touched.
@@ -118,8 +112,6 @@ defences! {
     NameHiding = "name-hiding", "G6", None;
     /// Lengths are padded to classes.
     Padding = "padding", "G6", None;
-    /// No two passwords are equivalent HMAC keys.
-    PasswordEncoding = "password-encoding", "G6", None;
     /// A public record carries its own signature.
     RecordSelfSignature = "record-self-signature", "G8", None;
     /// A public key has one of two sizes, the one exponent, and no cheap flaw.
@@ -131,7 +123,7 @@ defences! {
     /// A revocation makes a new key for what is appended afterwards.
     RevocationContentKey = "revocation-content-key", "G7", None;
     /// A space's first roster change is its owner's, whose key its id commits to.
-    RosterAnchor = "roster-anchor", "G8", None;
+    RosterAnchor = "roster-anchor", "G3", None;
     /// Roster changes follow one another, and the last one is the head's.
     RosterChain = "roster-chain", "G3", None;
     /// A roster change is made by someone whom the roster before permits.
@@ -153,7 +145,7 @@ defences! {
     /// Lists of a reply are bounded before any of their signatures is verified.
     ReplyCounts = "reply-counts", "G12", None;
     /// A head skips no more heads in one step than the limit.
-    SkipBound = "skip-bound", "G3", None;
+    SkipBound = "skip-bound", "G12", None;
 }
 
 /// Leaves the enclosing function with a violation unless the condition holds.

@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::defence::{Defence, construct};
 use crate::env::Entropy;
 use crate::labels::Label;
 use crate::primitive::rsa::{KeyFault, KeySize, PrivateKey, PublicKey};
@@ -313,14 +312,8 @@ impl Password {
     /// first, so that no two passwords are equivalent HMAC keys.
     pub(crate) fn derive(&self, salt: &[u8; 32], iterations: u32) -> MasterKey {
         MasterKey::init_with(|out| {
-            construct!(
-                Defence::PasswordEncoding,
-                {
-                    let hasher = hash::Hasher::new(Label::Password).part(&self.bytes);
-                    kdf::pbkdf2(&*Zeroizing::new(hasher.finish()), salt, iterations, out);
-                },
-                raw_password(&self.bytes, salt, iterations, out)
-            );
+            let hasher = hash::Hasher::new(Label::Password).part(&self.bytes);
+            kdf::pbkdf2(&*Zeroizing::new(hasher.finish()), salt, iterations, out);
         })
     }
 }

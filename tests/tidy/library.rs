@@ -100,6 +100,7 @@ fn defences_bear_load(tree: &Tree) -> Vec<Finding> {
     let rows = defences(tree);
     let mut found = Vec::new();
     let mut used = Vec::new();
+    let mut together: Vec<Vec<&str>> = Vec::new();
     for (path, file) in tree.files(SCRIPTS, ".rhai") {
         let Some((line, list)) = header(&file.text, "defences") else {
             continue;
@@ -115,6 +116,7 @@ fn defences_bear_load(tree: &Tree) -> Vec<Finding> {
             }
             used.push(name.to_owned());
         }
+        together.push(list.split(',').map(str::trim).collect());
     }
     for row in &rows {
         if row.partner.is_none() && !used.contains(&row.name) {
@@ -124,10 +126,23 @@ fn defences_bear_load(tree: &Tree) -> Vec<Finding> {
             );
             found.push(Finding::new(DEFENCES, row.line, advice));
         }
-        if let Some(partner) = &row.partner
-            && !rows.iter().any(|other| other.variant == *partner)
-        {
+        let Some(partner) = &row.partner else {
+            continue;
+        };
+        let Some(partner) = rows.iter().find(|other| other.variant == *partner) else {
             let advice = format!("{partner} is no defence");
+            found.push(Finding::new(DEFENCES, row.line, advice));
+            continue;
+        };
+        let pair = [row.name.as_str(), partner.name.as_str()];
+        if !together
+            .iter()
+            .any(|list| pair.iter().all(|name| list.contains(name)))
+        {
+            let advice = format!(
+                "no script falls without {} and {} together",
+                pair[0], pair[1]
+            );
             found.push(Finding::new(DEFENCES, row.line, advice));
         }
     }
@@ -228,12 +243,13 @@ fn every_defence_bears_load_or_names_its_partner() {
     let table = "    Alone = \"alone\", \"G1\", None;\n\
                  \x20   Deep = \"deep\", \"G1\", Some(Self::Held);\n\
                  \x20   Held = \"held\", \"G3\", None;\n\
-                 \x20   Lost = \"lost\", \"G3\", Some(Self::Nobody);\n";
+                 \x20   Lost = \"lost\", \"G3\", Some(Self::Nobody);\n\
+                 \x20   Bare = \"bare\", \"G3\", Some(Self::Held);\n";
     let files = [
         (DEFENCES, table),
         (
             "adversary/scripts/a/b.rhai",
-            "// b: x.\n// defences: held, unheard\n",
+            "// b: x.\n// defences: deep, held, unheard\n",
         ),
         (
             "adversary/scripts/a/c.rhai",
@@ -244,7 +260,8 @@ fn every_defence_bears_load_or_names_its_partner() {
         "adversary/scripts/a/b.rhai:2",
         "core/src/defence.rs:1",
         "core/src/defence.rs:4",
-        "core/src/defence.rs:4",
+        "core/src/defence.rs:5",
+        "core/src/defence.rs:5",
     ];
     seen(defences_bear_load, &files, &places);
     assert!(

@@ -212,6 +212,12 @@ coded! {
             /// The bytes.
             bytes: Bytes,
         },
+        /// Ends a device's process and spoils its durable state, as a power cut may. An honest run
+        /// only evaluates it.
+        16 => Tear {
+            /// The device.
+            device: DeviceName,
+        },
 
         // Acts on the store.
         /// Marks this moment. Snapshots are numbered in order.

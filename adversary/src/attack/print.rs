@@ -58,6 +58,7 @@ impl fmt::Display for Step {
             Self::Crash { device } => write!(f, "crash({})", Text(&device.to_string())),
             Self::CrashAt { operation, point } => write!(f, "crash_at(op({operation}), {point})"),
             Self::Restart { device } => write!(f, "start_again({})", Text(&device.to_string())),
+            Self::Tear { device } => write!(f, "tear({})", Text(&device.to_string())),
             Self::Wipe { device } => write!(f, "start_empty({})", Text(&device.to_string())),
             Self::Hold { selector } => write!(f, "server.hold({})", Text(&selector.to_string())),
             Self::Answer { hold } => write!(f, "server.answer(hold({hold}))"),

@@ -100,7 +100,8 @@ pub trait Client {
     /// Why the process did not start; only an external client can fail here.
     fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String>;
 
-    /// Starts the process of one device again where [`Process::save`] left it, without its password.
+    /// Starts the process of one device again where [`Process::save`] left it, without its
+    /// password.
     ///
     /// `setting` is that of the same life; its random stream is as of its beginning.
     fn resume(&self, _setting: Setting, _saved: &Saved) -> Option<Box<dyn Process>> {

@@ -18,7 +18,7 @@ pub struct Budget {
     pub bytes_per_request: u64,
     /// Bytes sent by an operation without content.
     pub sent: u64,
-    /// Bytes of one reply that a client reads.
+    /// Bytes of one reply that a client reads, in an operation without content.
     pub reply: u64,
     /// Bytes of durable state.
     pub state: u64,
@@ -31,7 +31,7 @@ impl Default for Budget {
             requests: 2048,
             bytes_per_request: 4096,
             sent: 16 << 20,
-            reply: 64 << 20,
+            reply: 16 << 20,
             state: 16 << 20,
         }
     }
@@ -44,22 +44,38 @@ const HEIGHT_MAX: u64 = 1 << 48;
 struct Cost {
     requests: u64,
     sent: u64,
+    /// Bytes of the largest reply that was read.
+    reply: u64,
 }
 
 pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
     let budget = &facts.budget;
     let mut costs: BTreeMap<u32, Cost> = BTreeMap::new();
+    let mut asked_in: BTreeMap<u32, u32> = BTreeMap::new();
     let mut breach = |operation: Option<u32>, text: String| {
         judgement.breach(Guarantee::G12, operation, text);
     };
     for (at, event) in case.history.events().iter().enumerate() {
         match event {
             Event::Request {
-                operation, bytes, ..
+                request,
+                operation,
+                bytes,
+                ..
             } => {
+                asked_in.insert(*request, *operation);
                 let cost = costs.entry(*operation).or_default();
                 cost.requests += 1;
                 cost.sent += bytes.len() as u64;
+            }
+            Event::Reply {
+                request,
+                shown: Some(bytes),
+                ..
+            } => {
+                let operation = asked_in.get(request).copied().unwrap_or_default();
+                let cost = costs.entry(operation).or_default();
+                cost.reply = cost.reply.max(bytes.len() as u64);
             }
             Event::Saved { device, bytes } if bytes.len() as u64 > budget.state => breach(
                 case.truth.busy(device, at).map(|op| case.truth.ops[op].id),
@@ -81,26 +97,22 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
         let cost = costs.get(&op.id).copied().unwrap_or_default();
         let content = content_of(case, at);
         let requests = budget.requests + content / budget.bytes_per_request.max(1);
-        if cost.requests > requests {
+        let spent = [
+            ("sent", cost.requests, "requests", requests),
+            // Content may be sent twice: once more after a lost reply or a lost race.
+            ("sent", cost.sent, "bytes", budget.sent + 2 * content),
+            (
+                "read",
+                cost.reply,
+                "bytes of one reply",
+                budget.reply + content,
+            ),
+        ];
+        for (did, much, what, most) in spent.into_iter().filter(|(_, much, _, most)| much > most) {
+            let who = cite(case, at);
             breach(
                 Some(op.id),
-                format!(
-                    "{} sent {} requests, and may {requests}",
-                    cite(case, at),
-                    cost.requests
-                ),
-            );
-        }
-        // Content may be sent twice: once more after a lost reply or a lost race.
-        let sent = budget.sent + 2 * content;
-        if cost.sent > sent {
-            breach(
-                Some(op.id),
-                format!(
-                    "{} sent {} bytes, and may {sent}",
-                    cite(case, at),
-                    cost.sent
-                ),
+                format!("{who} {did} {much} {what}, and may {most}"),
             );
         }
         let died = op
@@ -169,6 +181,18 @@ mod tests {
         scene.message(op, "put", &[0; 1200], Some(b"ok"), Some(b"ok"));
         scene.end(op, None);
         scene.breaks(&[G12]);
+    }
+
+    #[test]
+    fn reading_without_end_is_a_breach() {
+        for (size, breaks) in [(1000, false), (1100, true)] {
+            let mut scene = Scene::new();
+            scene.facts.budget.reply = 1000;
+            let op = scene.start_download("alice", "n");
+            scene.message(op, "read", b"?", Some(b"ok"), Some(&vec![0; size]));
+            scene.fail(op, "too-large");
+            scene.breaks(if breaks { &[G12] } else { &[] });
+        }
     }
 
     #[test]

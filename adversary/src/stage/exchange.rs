@@ -331,20 +331,22 @@ impl Stage {
                 Edit::Twice => {}
             }
         }
-        self.note_reply(request, reply.honest, shown.clone());
+        // A client stops reading at its limit, and is shown no more than it reads.
+        let cut = shown.as_ref().and_then(|bytes| {
+            let read = usize::try_from(reply_max).unwrap_or(usize::MAX);
+            bytes.get(..read).filter(|read| read.len() < bytes.len())
+        });
+        let response = match (&shown, cut) {
+            (None, _) => Err(Lost::CutOff),
+            (Some(_), Some(_)) => Err(Lost::TooLarge),
+            (Some(bytes), None) => Ok(bytes.to_vec()),
+        };
+        let shown = cut.map(Bytes::from).or_else(|| shown.clone());
         let running = &mut self.operations[number as usize];
         running.state = State::Answered;
-        let response = match shown {
-            None => Err(Lost::CutOff),
-            Some(bytes) => {
-                running.bytes += bytes.len() as u64;
-                if bytes.len() as u64 > reply_max {
-                    Err(Lost::TooLarge)
-                } else {
-                    Ok(bytes.to_vec())
-                }
-            }
-        };
+        running.bytes += shown.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        self.note_reply(request, reply.honest, shown);
+        let running = &self.operations[number as usize];
         let device = running.device.clone();
         self.device(&device).line.respond(Response::Reply(response));
     }

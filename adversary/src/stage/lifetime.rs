@@ -1,13 +1,14 @@
 //! Users, devices and operations: how they appear, start and end.
 
 use super::quiet::caught;
-use super::{Device, Running, Stage, State, count};
+use super::{Acts, Device, Running, Stage, State, count};
 use crate::chooser::DeviceEntropy;
 use crate::client::{Class, DeviceName, FIRST, Failure, Operation, Outcome};
 use crate::codec::Bytes;
 use crate::driver::{Line, Setting};
 use crate::history::Event;
 use crate::pool;
+use crate::script::performer::Progress;
 
 impl Stage {
     pub(super) fn user_appears(&mut self, user: &str) {
@@ -143,6 +144,21 @@ impl Stage {
             device: name.clone(),
         });
         self.boot(name)
+    }
+
+    /// Half of the durable state is lost where acts take effect; nothing happens where they do not.
+    pub(super) fn tear(&mut self, name: &DeviceName) -> Result<Progress, String> {
+        if self.acts == Acts::Evaluated {
+            return Ok(Progress::Done);
+        }
+        self.crash_if_running(name)?;
+        let device = self.device(name);
+        device.durable = device
+            .durable
+            .as_ref()
+            .map(|bytes| Bytes::from(&bytes[..bytes.len() / 2]));
+        device.accepted.clear();
+        Ok(Progress::Done)
     }
 
     fn crash_if_running(&mut self, name: &DeviceName) -> Result<(), String> {

@@ -302,6 +302,7 @@ impl Stage {
                 self.wipe(device)?;
                 done(Progress::Done)
             }
+            Step::Tear { device } => done(self.tear(device)?),
             Step::Hold { selector } => done(Progress::Number(self.hold(selector))),
             Step::Answer { hold } => self.answer(*hold, false),
             Step::AnswerAll { hold } => self.answer(*hold, true),

@@ -289,10 +289,14 @@ fn open_account(
             }
         );
     }
-    let bound = bag.user == user && bag.kdf == *kdf;
-    defend!(Defence::BagBinding, bound, Violation::Misbound);
-    let committed = crate::primitive::equal(&master.bag_commitment(), &bag.commitment);
-    defend!(Defence::BagCommitment, committed, Violation::Inauthentic);
+    // Both are sealed with the bag as well; said here, the cipher is never asked about a bag of
+    // another place or under another key.
+    if bag.user != user || bag.kdf != *kdf {
+        return Err(Violation::Misbound.into());
+    }
+    if !crate::primitive::equal(&master.bag_commitment(), &bag.commitment) {
+        return Err(Violation::Inauthentic.into());
+    }
     let secret = open_bag(&config.realm, &master.wrap_key(), bag)?;
     let keys = |pair: &KeyPair| {
         let (p, q) = pair.expose();

@@ -89,8 +89,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let want = Want::tags(self.private, Vec::from([tag, marker, pin]));
         shown(self.read_one(want).await?)?;
         let private = self.open_space(&self.private)?;
-        let again = private.leaf(&marker).is_some();
-        defend!(Defence::EnvelopeReplay, !again, Usage::AlreadyReceived);
+        if private.leaf(&marker).is_some() {
+            return Err(Usage::AlreadyReceived.into());
+        }
         match private.leaf(&tag) {
             Some(_) => Err(Usage::NameTaken.into()),
             None => Ok(()),

@@ -252,6 +252,19 @@ impl Colluder {
     }
 }
 
+/// The hash by which later heads and changes name the head or roster change at `path`.
+#[must_use]
+pub fn hash(message: &[u8], path: &str) -> Option<[u8; 32]> {
+    let Value::Bytes(bytes) = native::get(message, path)? else {
+        return None;
+    };
+    if let Ok(head) = Reader::all(&bytes, SignedHead::read) {
+        return Some(formula::hash("head", &[&head.encode()]));
+    }
+    let change = Reader::all(&bytes, SignedRosterChange::read).ok()?;
+    Some(formula::hash("roster", &[&change.encode()]))
+}
+
 /// The PKCS #1 version 1.5 signature of a SHA-256 hash, by the textbook: clients have none, so
 /// the crate's is not compiled in.
 fn pkcs1(key: &PrivateKey, hash: &[u8]) -> Option<Vec<u8>> {

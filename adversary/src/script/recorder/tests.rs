@@ -122,7 +122,10 @@ fn order_and_lives_read_back() {
         Step::Restart {
             device: device.clone(),
         },
-        Step::Wipe { device },
+        Step::Wipe {
+            device: device.clone(),
+        },
+        Step::Tear { device },
         Step::Secret {
             bytes: b"canary".as_slice().into(),
         },

@@ -5,7 +5,7 @@ use super::super::error::{Fault, ScriptError};
 use super::super::value::{Actor, Content, Hand, Keys};
 use super::message::with;
 use super::verb;
-use crate::acts::collude::{Colluder, Scheme};
+use crate::acts::collude::{self, Colluder, Scheme};
 use crate::front::native::{self, Value};
 use crate::pool;
 use rhai::Dynamic;
@@ -46,6 +46,12 @@ pub(super) const VERBS: &[Verb] = &[
         }),
     verb(MESSAGE, "sign", (2, 3), "m.sign(path, who, scheme)",
         "Signs the head, record, roster change or envelope at a path anew, with these keys.", sign),
+    verb(MESSAGE, "hash", (1, 1), "m.hash(path)",
+        "The hash by which others name the head or the roster change at a path.", |call| {
+            let path = call.text(0)?;
+            let hash = in_hand(call, |hand| collude::hash(&hand.message.bytes, &path))?;
+            made(call, hash.map(Vec::from))
+        }),
     verb(MESSAGE, "wrap", (2, 3), "m.wrap(path, who, key)",
         "Wraps a key anew for whoever asks, in the envelope at a path, and signs it: the one that \
          is given, the genuine one if who has it, or one of the server's.", wrap),

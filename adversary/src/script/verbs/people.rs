@@ -61,6 +61,17 @@ pub(super) const VERBS: &[Verb] = &[
     ),
     verb(
         ACTOR,
+        "tear",
+        (0, 0),
+        "alice.tear()",
+        "Ends the process and spoils the durable state, as a power cut may; not in honest runs.",
+        |call| {
+            let device = call.actor()?.device;
+            call.act(Step::Tear { device })
+        },
+    ),
+    verb(
+        ACTOR,
         "wipe",
         (0, 0),
         "alice.wipe()",

@@ -43,6 +43,12 @@ pub(super) const VERBS: &[Verb] = &[
             let device = mentioned(call)?;
             call.act(Step::Wipe { device })
         }),
+    verb(NOTHING, "tear", (1, 1), "tear(\"alice/phone\")",
+        "Ends the process of a device and spoils its durable state; nothing happens honestly.",
+        |call| {
+            let device = mentioned(call)?;
+            call.act(Step::Tear { device })
+        }),
     verb(NOTHING, "op", (1, 1), "op(number)",
         "The operation of this number in the run.", |call| {
             let number = call.small(0)?;
