@@ -14,18 +14,19 @@ struct World {
 
 const OLD: &[u8] = b"old content";
 
+/// Three chunks.
 fn new_content() -> Vec<u8> {
     (0..2 * 65_532 + 100_u32)
         .map(|at| (at % 251) as u8)
         .collect()
 }
 
-/// Alice has a file, which Bob shares in if `shared`.
-fn world(shared: bool) -> World {
+/// Alice has a file of this content, which Bob shares in if `shared`.
+fn world(shared: bool, content: &[u8]) -> World {
     let deployment = Deployment::new(11);
     let (alice, mut session) = deployment.user("alice", 0);
     let (_, mut bob) = deployment.user("bob", 1);
-    now(session.upload_all(b"file", OLD)).expect("an upload");
+    now(session.upload_all(b"file", content)).expect("an upload");
     if shared {
         now(session.share(b"file", b"bob")).expect("a share");
         now(bob.receive(b"alice", Pick::Name(b"file"), b"theirs")).expect("a receipt");
@@ -64,7 +65,7 @@ fn crash_everywhere(case: &Case) {
                 alice,
                 mut session,
                 ..
-            } = world(case.shared);
+            } = world(case.shared, &(case.contents)()[0]);
             let before = alice.remembered_heights();
             alice.crash_at(crash);
             let run = case.run;
@@ -118,6 +119,10 @@ fn same() -> [Vec<u8>; 2] {
     [OLD.to_vec(), OLD.to_vec()]
 }
 
+fn same_of_three_chunks() -> [Vec<u8>; 2] {
+    [new_content(), new_content()]
+}
+
 #[test]
 fn s72_a_crash_during_an_upload_leaves_the_old_or_the_new_content() {
     for shared in [false, true] {
@@ -143,23 +148,59 @@ fn s72_a_crash_during_an_append_leaves_it_undone_or_done() {
 }
 
 #[test]
-fn s72_a_crash_during_a_share_leaves_the_file_readable_and_shareable() {
+fn s72_a_crash_during_an_append_of_three_chunks_leaves_it_undone_or_done() {
     crash_everywhere(&Case {
         shared: false,
-        run: |session| now(session.share(b"file", b"bob")).map(|_| ()),
-        contents: same,
-        again: Some(Usage::AlreadyShared),
+        run: |session| now(session.append(b"file", &new_content())),
+        contents: || [OLD.to_vec(), [OLD, &new_content()].concat()],
+        again: None,
     });
 }
 
 #[test]
+fn s72_a_crash_during_an_upload_over_three_chunks_leaves_the_old_or_the_new_content() {
+    for size in [0, 65_532, 65_533] {
+        let run: fn(&mut TestSession) -> Result<(), Error> = match size {
+            0 => |session| now(session.upload_all(b"file", &[])),
+            65_532 => |session| now(session.upload_all(b"file", &new_content()[..65_532])),
+            _ => |session| now(session.upload_all(b"file", &new_content()[..65_533])),
+        };
+        let contents: fn() -> [Vec<u8>; 2] = match size {
+            0 => || [new_content(), Vec::new()],
+            65_532 => || [new_content(), new_content()[..65_532].to_vec()],
+            _ => || [new_content(), new_content()[..65_533].to_vec()],
+        };
+        crash_everywhere(&Case {
+            shared: false,
+            run,
+            contents,
+            again: None,
+        });
+    }
+}
+
+#[test]
+fn s72_a_crash_during_a_share_leaves_the_file_readable_and_shareable() {
+    for contents in [same, same_of_three_chunks] {
+        crash_everywhere(&Case {
+            shared: false,
+            run: |session| now(session.share(b"file", b"bob")).map(|_| ()),
+            contents,
+            again: Some(Usage::AlreadyShared),
+        });
+    }
+}
+
+#[test]
 fn s72_a_crash_during_a_revocation_leaves_it_undone_or_done() {
-    crash_everywhere(&Case {
-        shared: true,
-        run: |session| now(session.revoke(b"file", b"bob")),
-        contents: same,
-        again: Some(Usage::NotShared),
-    });
+    for contents in [same, same_of_three_chunks] {
+        crash_everywhere(&Case {
+            shared: true,
+            run: |session| now(session.revoke(b"file", b"bob")),
+            contents,
+            again: Some(Usage::NotShared),
+        });
+    }
 }
 
 #[test]
@@ -171,7 +212,7 @@ fn s72_a_crash_during_a_deletion_leaves_the_name_or_frees_it() {
             mut session,
             mut bob,
             ..
-        } = world(true);
+        } = world(true, OLD);
         alice.crash_at(Crash::After(points));
         let ended = until_crash(|| now(session.delete(b"file")));
         alice.crash_at(Crash::Never);

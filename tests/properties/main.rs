@@ -5,6 +5,7 @@ mod append_cost;
 mod basics;
 mod crashes;
 mod files;
+mod frames;
 mod model;
 mod noise;
 mod sharing;

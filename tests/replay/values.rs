@@ -42,7 +42,7 @@ fn faults(id: &str, acts: Acts) -> Vec<String> {
     let mut faults = Vec::new();
     let bytes = attack.encode();
     match Attack::decode(&bytes) {
-        Some(decoded) if decoded == *attack && decoded.encode() == bytes => {}
+        Ok(decoded) if decoded == *attack && decoded.encode() == bytes => {}
         decoded => faults.push(format!("decoded as {decoded:.300?}")),
     }
     match script::parse(&script::print(attack, id, "printed.")) {

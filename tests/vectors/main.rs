@@ -1,12 +1,16 @@
-//! Each primitive, as it is used, against published vectors.
+//! Each primitive, as it is used, against published vectors; each format against its own.
 
 mod file;
+mod formats;
+mod layout;
 mod rsa;
 mod symmetric;
 
 /// Every vector file, and the test that reads it.
-const READ: [&str; 9] = [
+const READ: [&str; 11] = [
     "aes_256_gcm.txt",
+    "format_faults.txt",
+    "format_valid.txt",
     "hmac_sha256.txt",
     "labelled.txt",
     "pbkdf2_hmac_sha256.txt",

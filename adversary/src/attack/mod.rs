@@ -2,6 +2,8 @@
 
 mod print;
 
+use std::fmt;
+
 use crate::client::{DeviceName, Operation};
 use crate::codec::{Bytes, Code, coded};
 use crate::history::ObjectKey;
@@ -416,27 +418,66 @@ coded! {
 }
 
 impl Attack {
-    /// The first bytes of an encoding: magic and version.
-    const MAGIC: [u8; 4] = *b"TCa1";
+    /// The first bytes of an encoding, before its version.
+    const MAGIC: [u8; 3] = *b"TCa";
+    /// The one version that there is.
+    const VERSION: u8 = b'1';
 
     /// The versioned encoding.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Self::MAGIC.to_vec();
+        out.push(Self::VERSION);
         Code::encode(self, &mut out);
         out
     }
 
-    /// Reads an encoding; `None` if it is none, or of another version.
-    #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        Self::from_bytes(bytes.strip_prefix(&Self::MAGIC)?)
+    /// Reads an encoding.
+    ///
+    /// # Errors
+    ///
+    /// Why the bytes are no attack that this program reads.
+    pub fn decode(bytes: &[u8]) -> Result<Self, NoAttack> {
+        let rest = bytes.strip_prefix(&Self::MAGIC).ok_or(NoAttack::Foreign)?;
+        match rest.split_first() {
+            Some((&Self::VERSION, rest)) => Self::from_bytes(rest).ok_or(NoAttack::Damaged),
+            Some((&version, _)) => Err(NoAttack::Version(version)),
+            None => Err(NoAttack::Damaged),
+        }
     }
 }
 
+/// Why bytes are no attack that this program reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoAttack {
+    /// They do not begin like one.
+    Foreign,
+    /// They are of another version of the format.
+    Version(u8),
+    /// They begin like one, and are cut, changed or longer.
+    Damaged,
+}
+
+impl fmt::Display for NoAttack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign => f.write_str("no attack: the bytes begin otherwise"),
+            Self::Version(version) => write!(
+                f,
+                "an attack of format version {}; this program reads version {}",
+                char::from(*version).escape_default(),
+                char::from(Attack::VERSION)
+            ),
+            Self::Damaged => f.write_str("a damaged attack: it is cut, changed or too long"),
+        }
+    }
+}
+
+impl std::error::Error for NoAttack {}
+
 #[cfg(test)]
 mod tests {
-    use super::{Attack, Edit, Object, Step};
+    use super::{Attack, Edit, NoAttack, Object, Step};
     use crate::client::{DeviceName, Operation};
     use crate::history::ObjectKey;
     use crate::selector::Audience;
@@ -469,10 +510,10 @@ mod tests {
             ],
             choices: vec![0, 3],
         };
-        assert_eq!(Attack::decode(&attack.encode()), Some(attack.clone()));
+        assert_eq!(Attack::decode(&attack.encode()), Ok(attack.clone()));
         let mut newer = attack.encode();
         newer[3] = b'2';
-        assert_eq!(Attack::decode(&newer), None);
+        assert_eq!(Attack::decode(&newer), Err(NoAttack::Version(b'2')));
     }
 
     #[test]

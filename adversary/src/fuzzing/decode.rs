@@ -41,7 +41,7 @@ pub fn decode(bytes: &[u8]) -> usize {
     ];
     let others = [
         Entry::decode(bytes).ok().map(|entry| entry.encode()),
-        Attack::decode(bytes).map(|attack| attack.encode()),
+        Attack::decode(bytes).ok().map(|attack| attack.encode()),
         History::decode(bytes).map(|history| history.encode()),
         kv::Request::from_bytes(bytes).map(|request| request.to_bytes()),
         kv::Reply::from_bytes(bytes).map(|reply| reply.to_bytes()),
