@@ -26,7 +26,7 @@ pub(super) fn entry(entry: &catalogue::Entry) -> super::Entry {
     }
 }
 
-fn word(verdict: verdict::Verdict) -> Verdict {
+pub(super) fn word(verdict: verdict::Verdict) -> Verdict {
     match verdict {
         verdict::Verdict::Inapplicable => Verdict::Inapplicable,
         verdict::Verdict::Caught => Verdict::Caught,

@@ -168,6 +168,7 @@ pub(crate) fn run(order: &Order<'_>, progress: &Progress) -> Result<Results, Fau
             target.ours,
             &attack.reproduction(&source.word),
         );
+        let result = prepared.held(result);
         progress.finished(&result.id, result.verdict);
         Ok(result)
     };

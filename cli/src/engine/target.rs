@@ -8,7 +8,8 @@ use turncoat_adversary::driver::external::{
 use turncoat_adversary::driver::{Hardened, Straw, Weakened};
 use turncoat_adversary::run::Target;
 use turncoat_adversary::strawman;
-use turncoat_reports::Client;
+use turncoat_adversary::strawman::expected::{Expectations, expected};
+use turncoat_reports::{Client, ScriptResult, agrees};
 
 use crate::client::ClientChoice;
 use crate::status::Fault;
@@ -17,6 +18,8 @@ use crate::status::Fault;
 pub(super) struct Prepared<'a> {
     choice: &'a ClientChoice,
     external: Option<(CommandLine, Declaration)>,
+    /// What was written down of the straw clients before they ran.
+    straw: Expectations,
 }
 
 /// The command of an external client, split into words.
@@ -50,7 +53,26 @@ impl<'a> Prepared<'a> {
             }
             ClientChoice::Core | ClientChoice::Straw(_) => None,
         };
-        Ok(Self { choice, external })
+        let straw = expected().map_err(|fault| {
+            let line = fault.line;
+            Fault::machine(format!("the table of straw clients is damaged at line {line}"))
+        })?;
+        Ok(Self {
+            choice,
+            external,
+            straw,
+        })
+    }
+
+    /// Holds a straw client's result against its cell of the table. Whether a guarantee fell is
+    /// another question, and decides how the program ends.
+    pub(super) fn held(&self, mut result: ScriptResult) -> ScriptResult {
+        if let ClientChoice::Straw(name) = self.choice {
+            let cell = (result.id.clone(), (*name).to_owned());
+            result.expected = self.straw.get(&cell).copied().map(super::convert::word);
+            result.as_expected = agrees(result.expected, result.verdict);
+        }
+        result
     }
 
     /// Whether the time that is spent in the client can be told from the rest.
