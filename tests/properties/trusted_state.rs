@@ -20,7 +20,7 @@ fn saved(device: &Device) -> Vec<u8> {
 /// Logs in with these bytes as trusted state: it must fail with this fault, ask the server for
 /// nothing, and leave the bytes alone.
 fn fails_with(device: &Device, bytes: Vec<u8>, fault: LocalState) {
-    device.traffic();
+    let _before = device.traffic();
     device.replace_memory(Some(bytes.clone()));
     let error = device.login().map(drop).expect_err("state is no state");
     assert_eq!(error, Error::from(Unavailable::LocalState(fault)));

@@ -55,7 +55,9 @@ impl<'a> Prepared<'a> {
         };
         let straw = expected().map_err(|fault| {
             let line = fault.line;
-            Fault::machine(format!("the table of straw clients is damaged at line {line}"))
+            Fault::machine(format!(
+                "the table of straw clients is damaged at line {line}"
+            ))
         })?;
         Ok(Self {
             choice,
