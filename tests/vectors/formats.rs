@@ -377,7 +377,7 @@ fn made() -> [(&'static str, String); 2] {
          # Written from the manual by tests/vectors/formats.rs; no code of the core took part.\n",
     );
     let mut faults = String::from(
-        "# One fault each in an encoding of format_valid.txt: at the byte `at`, `remove` bytes are\n\
+        "# One fault each in an encoding of format_valid.txt: at byte `at`, `remove` bytes are\n\
          # taken out and `insert` takes their place. A decoder refuses each with `error`.\n",
     );
     for made in &all {
