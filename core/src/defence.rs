@@ -112,6 +112,8 @@ defences! {
     NameHiding = "name-hiding", "G6", None;
     /// Lengths are padded to classes.
     Padding = "padding", "G6", None;
+    /// A member whose key is not the one that this account pinned gets no key of the space.
+    RosterPin = "roster-pin", "G8", None;
     /// A public record carries its own signature.
     RecordSelfSignature = "record-self-signature", "G8", None;
     /// A public key has one of two sizes, the one exponent, and no cheap flaw.
@@ -124,6 +126,12 @@ defences! {
     RevocationContentKey = "revocation-content-key", "G7", None;
     /// A space's first roster change is its owner's, whose key its id commits to.
     RosterAnchor = "roster-anchor", "G3", None;
+    /// A head names the last change of the log that is shown with it, and no earlier one.
+    RosterCurrent = "roster-current", "G7", None;
+    /// The log of roster changes contains the change that the trusted head named.
+    RosterMemory = "roster-memory", "G7", None;
+    /// A space has had a new key for every removal in its log.
+    RemovalRekeyed = "removal-rekeyed", "G7", None;
     /// Roster changes follow one another, and the last one is the head's.
     RosterChain = "roster-chain", "G3", None;
     /// A roster change is made by someone whom the roster before permits.

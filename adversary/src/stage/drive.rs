@@ -236,8 +236,11 @@ impl Stage {
                 .get(other)
                 .is_some_and(|other| other.saved.is_some())
         {
-            // Whom one meets is awake.
+            // Whom one meets is awake, and signs: where it was saved, it is no longer.
             booted = booted.and_then(|()| self.boot(other));
+            if booted.is_ok() {
+                self.device(other).saved = None;
+            }
         }
         if let Err(why) = booted {
             self.end(number, Err(Failure::new(Class::Other, why)));

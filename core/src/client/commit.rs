@@ -3,11 +3,12 @@
 use super::Session;
 use super::space::{Space, Warm};
 use super::state::{mountain, put_space};
+use super::sync::Seen;
 use super::transport::unexpected;
 use crate::defence::{Defence, stands};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Violation};
-use crate::id::{DeviceId, Digest, Epoch, HeadHash, Height, LeafHash, SpaceId, Tag};
+use crate::id::{Checkpoint, DeviceId, Digest, Epoch, HeadHash, Height, LeafHash, SpaceId, Tag};
 use crate::labels::Label;
 use crate::remote::{Remote, Vault};
 use crate::seal::fresh_id;
@@ -146,16 +147,18 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let body = RequestBody::Commit(Box::new(ready.commit));
         match self.ask(body).await? {
             Reply::Done => {
-                let landed = self.own_head(ready.after).await;
+                // Only what is durable is served from here on.
+                self.own_head(ready.after).await?;
                 self.adopt(space, ready.warm, &ready.replaced, roster, rekey);
-                landed.map(|()| Landed::Yes)
+                Ok(Landed::Yes)
             }
             Reply::Refused(Refusal::Conflict) => {
-                // A lost race, or a server that says so: the next read shows which.
-                match self
-                    .shows_own(space, ready.warm.hash, rekey.is_some())
-                    .await?
-                {
+                // A lost race, or a server that says so: what stands in the place shows which.
+                let own = Checkpoint {
+                    height: ready.warm.head.height,
+                    head: ready.warm.hash,
+                };
+                match self.stands_in_place(space, own, rekey.is_some()).await? {
                     true => {
                         self.adopt(space, ready.warm, &ready.replaced, roster, rekey);
                         Ok(Landed::Yes)
@@ -176,8 +179,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             None => (space.epoch, &space.key, None),
         };
         let (mut trie, mut entries) = match base {
-            Some(warm) if draft.rekey.is_none() => (warm.trie.clone(), warm.head.entries),
-            _ => (PartialTrie::Empty, 0),
+            _ if draft.rekey.is_some() || state.accepted.is_none() => (PartialTrie::Empty, 0),
+            Some(warm) => (warm.trie.clone(), warm.head.entries),
+            None => return Err(Violation::OutOfTurn.into()),
         };
         let applied = apply_leaves(&mut trie, &mut entries, draft.leaves)?;
         let roster = match (&draft.roster, &space.roster) {
@@ -298,28 +302,22 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         }
     }
 
-    /// Whether the head that lost, as the server says, is the newest one after all.
-    async fn shows_own(
+    /// Whether the head that lost, as the server says, stands in its place after all. The answer is
+    /// kept as an accepted head, so that the server cannot say one thing now and another later.
+    async fn stands_in_place(
         &mut self,
         space: SpaceId,
-        head: HeadHash,
+        own: Checkpoint,
         moved: bool,
     ) -> Result<bool, Error> {
-        if moved {
+        match self.read_at(space, own.height).await? {
+            Seen::Shown => Ok(self.accepted(&space) == Some(own)),
             // A space that moved is closed to its old key; another device of this account, or
             // this operation tried again, finds the new key in the inbox.
-            return Ok(false);
-        }
-        let want = super::sync::Want {
-            space,
-            select: crate::wire::Selection::Nothing,
-            cold: true,
-        };
-        match self.read_one(want).await? {
-            super::sync::Seen::Shown => Ok(self
-                .accepted(&space)
-                .is_some_and(|accepted| accepted.head == head)),
-            super::sync::Seen::Closed => Ok(false),
+            Seen::Closed if moved => Ok(false),
+            // It moved in the meantime, and with or without this head: done twice is worse than
+            // not known.
+            Seen::Closed => Err(Unavailable::Contended.into()),
         }
     }
 

@@ -86,7 +86,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ///
     /// # Errors
     ///
-    /// [`Violation::Fork`] if neither head is in the other's history, [`Violation::Equivocation`]
+    /// [`Violation::Fork`] if neither head is in the other's history, [`Violation::Rollback`] if the
+    /// server shows nothing as new as what the other device accepted, [`Violation::Equivocation`]
     /// if one user's key was shown differently, [`Violation::UntrustedKey`] if the statement is by
     /// nobody whom this account knows; [`Unavailable`] if the server does not help to decide.
     pub async fn compare(&mut self, statement: &[u8]) -> Result<Vec<(SpaceId, Comparison)>, Error> {
@@ -96,7 +97,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         if matches!(
             compared,
             Err(Error::Violation(
-                Violation::Fork { .. } | Violation::Equivocation { .. }
+                Violation::Fork { .. }
+                    | Violation::Rollback { .. }
+                    | Violation::Equivocation { .. }
             ))
         ) {
             let own = self.signed_statement()?;
@@ -132,7 +135,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     }
 
     /// The key of a user as this account has it.
-    fn own_view(&self, user: &UserId) -> Option<Fingerprint> {
+    pub(super) fn own_view(&self, user: &UserId) -> Option<Fingerprint> {
         match *user == self.account.user {
             true => Some(self.account.fingerprint),
             false => self.remembered_pin(user),
@@ -155,13 +158,29 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 );
             }
         }
-        let mut compared = Vec::new();
+        // What the two devices can decide alone comes first: the server must not be able to end the
+        // comparison before.
         for theirs in &said.spaces {
-            if self.accepted(&theirs.space).is_some() {
-                compared.push((theirs.space, self.compare_space(theirs).await?));
+            if let Some(own) = self.accepted(&theirs.space) {
+                same_head(theirs, own)?;
             }
         }
-        Ok(compared)
+        let mut compared = Vec::new();
+        let mut undecided = None;
+        for theirs in &said.spaces {
+            if self.accepted(&theirs.space).is_none() {
+                continue;
+            }
+            match self.compare_space(theirs).await {
+                Ok(comparison) => compared.push((theirs.space, comparison)),
+                Err(Error::Unavailable(why)) => undecided = undecided.or(Some(why)),
+                Err(error) => return Err(error),
+            }
+        }
+        match undecided {
+            Some(why) => Err(why.into()),
+            None => Ok(compared),
+        }
     }
 
     async fn compare_space(&mut self, theirs: &ContactSpace) -> Result<Comparison, Error> {
@@ -178,6 +197,16 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 return Err(Unavailable::Closed.into());
             }
             own = self.accepted(&space).ok_or(Violation::OutOfTurn)?;
+            // The other device accepted its head before this one asked: an older one is no answer.
+            defend!(
+                Defence::Contact,
+                !behind(own),
+                Violation::Rollback {
+                    space,
+                    trusted: theirs.accepted,
+                    offered: own
+                }
+            );
         }
         let fork = Violation::Fork {
             space,
@@ -188,7 +217,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             return Ok(Comparison::Behind);
         }
         if own.height == theirs.accepted.height {
-            defend!(Defence::Contact, own.head == theirs.accepted.head, fork);
+            same_head(theirs, own)?;
             return Ok(Comparison::Same);
         }
         let contained = self.contains(theirs, own).await?;
@@ -231,4 +260,19 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let grown = extended.extend_to(head.head.height.0, &history);
         Ok(grown.is_ok() && extended.root() == head.head.history)
     }
+}
+
+/// Two heads at one height are one head.
+fn same_head(theirs: &ContactSpace, own: Checkpoint) -> Result<(), Error> {
+    let agreed = own.height != theirs.accepted.height || own.head == theirs.accepted.head;
+    defend!(
+        Defence::Contact,
+        agreed,
+        Violation::Fork {
+            space: theirs.space,
+            trusted: own,
+            offered: theirs.accepted,
+        }
+    );
+    Ok(())
 }

@@ -109,12 +109,23 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         })
     }
 
-    fn pin_in(&self, tag: &Tag) -> Result<Option<PinEntry>, Error> {
+    pub(super) fn pin_in(&self, tag: &Tag) -> Result<Option<PinEntry>, Error> {
         match self.entry(&self.private, tag)? {
             Some((_, Entry::Pin(pin))) => Ok(Some(pin)),
             Some(_) => Err(Violation::Misbound.into()),
             None => Ok(None),
         }
+    }
+
+    /// The key that is pinned for a user, by this device or by the account.
+    pub(super) async fn pin_of(&mut self, user: &UserId) -> Result<Option<Fingerprint>, Error> {
+        if let Some(pinned) = self.own_view(user) {
+            return Ok(Some(pinned));
+        }
+        let tag = self.open_space(&self.private)?.tag(SlotKind::Pin, &user.0);
+        let want = Want::tags(self.private, Vec::from([tag]));
+        shown(self.read_one(want).await?)?;
+        Ok(self.pin_in(&tag)?.map(|pin| pin.fingerprint))
     }
 
     /// A leaf that pins a contact.
@@ -142,7 +153,10 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                     .await?,
             )?;
             let done = match self.pin_in(&met.pin_tag)? {
-                Some(pin) => pin.verified || !verified,
+                Some(pin) => {
+                    check_pin(&pin, &met.contact)?;
+                    pin.verified || !verified
+                }
                 None => false,
             };
             if done {
@@ -199,4 +213,20 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         defend!(Defence::KeyPin, same, Violation::UntrustedKey { user });
         self.pin(&met, true).await
     }
+}
+
+/// Another device of the account may have pinned the contact in the meantime.
+pub(super) fn check_pin(pin: &PinEntry, contact: &Contact) -> Result<(), Error> {
+    let (trusted, offered) = (pin.fingerprint, contact.fingerprint);
+    let same = trusted == offered;
+    defend!(
+        Defence::KeyPin,
+        same,
+        Violation::KeyChanged {
+            user: contact.user,
+            trusted,
+            offered
+        }
+    );
+    Ok(())
 }

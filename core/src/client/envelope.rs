@@ -159,17 +159,32 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     pub(super) async fn newer_key(&mut self, link: &LinkEntry) -> Result<(), Error> {
         let epoch = self.open_space(&link.space)?.epoch;
         let mut newer: Vec<SignedEnvelope> = self.inbox(Some(link.space)).await?;
-        newer.retain(|signed| signed.envelope.space == link.space && signed.envelope.epoch > epoch);
+        // Anybody may send envelopes, with any number on them: those of others say nothing here,
+        // and one that does not open hides none that does.
+        newer.retain(|SignedEnvelope { envelope, .. }| {
+            envelope.space == link.space
+                && envelope.epoch > epoch
+                && envelope.sender == link.owner
+                && envelope.sender_key == link.owner_key
+        });
         newer.sort_by_key(|signed| signed.envelope.epoch);
-        let Some(signed) = newer.pop() else {
+        if newer.is_empty() {
             return Err(Unavailable::Closed.into());
-        };
-        let owner = self.with_key(link.owner, link.owner_key).await?;
-        let opened = self.open_envelope(&owner, &signed)?;
-        if let Some(space) = self.spaces.get_mut(&link.space) {
-            space.rekeyed(opened.epoch, opened.key);
         }
-        Ok(())
+        let owner = self.with_key(link.owner, link.owner_key).await?;
+        let mut fault = None;
+        for signed in newer.iter().rev() {
+            match self.open_envelope(&owner, signed) {
+                Ok(opened) => {
+                    if let Some(space) = self.spaces.get_mut(&link.space) {
+                        space.rekeyed(opened.epoch, opened.key);
+                    }
+                    return Ok(());
+                }
+                Err(error) => fault = fault.or(Some(error)),
+            }
+        }
+        Err(fault.unwrap_or_else(|| Unavailable::Closed.into()))
     }
 
     /// The keys of a user that have this fingerprint, from what was seen or from the server.

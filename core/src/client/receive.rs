@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::commit::{Draft, Landed, NewLeaf};
-use super::contact::{ContactStanding, Met};
+use super::contact::{ContactStanding, Met, check_pin};
 use super::envelope::Opened;
 use super::space::{SlotKind, Space};
 use super::sync::Want;
@@ -101,15 +101,34 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// Reads the space behind an invitation: its head must commit to the key, and its roster name
     /// both sender and recipient.
     async fn enter(&mut self, met: &Met, opened: &Opened) -> Result<(UserId, Fingerprint), Error> {
-        if self
-            .spaces
-            .get(&opened.space)
-            .is_none_or(|space| space.epoch < opened.epoch)
-        {
-            let key = EpochKey::copy_from(opened.key.expose());
-            self.spaces
-                .insert(opened.space, Space::new(opened.space, opened.epoch, key));
+        if opened.space == self.private {
+            return Err(Violation::Misbound.into());
         }
+        let open = self.spaces.get(&opened.space).map(|space| space.epoch);
+        if open.is_some_and(|epoch| epoch >= opened.epoch) {
+            return self.members_of(met, opened).await;
+        }
+        // A key that no head commits to yet must not take the place of one that works.
+        let key = EpochKey::copy_from(opened.key.expose());
+        let mut candidate = Space::new(opened.space, opened.epoch, key);
+        let before = self.spaces.remove(&opened.space);
+        candidate.roster = before.as_ref().and_then(|space| space.roster.clone());
+        self.spaces.insert(opened.space, candidate);
+        let entered = self.members_of(met, opened).await;
+        if entered.is_err() {
+            match before {
+                Some(before) => self.spaces.insert(opened.space, before),
+                None => self.spaces.remove(&opened.space),
+            };
+        }
+        entered
+    }
+
+    async fn members_of(
+        &mut self,
+        met: &Met,
+        opened: &Opened,
+    ) -> Result<(UserId, Fingerprint), Error> {
         let tag = self.open_space(&opened.space)?.only_tag();
         shown(
             self.read_one(Want::tags(opened.space, Vec::from([tag])))
@@ -144,8 +163,10 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ) -> Result<Draft, Error> {
         let mut draft = Draft::default();
         let mut packer = Packer::new(&mut self.ports.entropy);
-        let epoch = (opened.epoch, &opened.key);
-        let link = self.link(&mut packer, opened.space, owner, epoch, name)?;
+        // The key that a head committed to, which an old invitation need not hold.
+        let open = self.open_space(&opened.space)?;
+        let (epoch, key) = (open.epoch, EpochKey::copy_from(open.key.expose()));
+        let link = self.link(&mut packer, opened.space, owner, (epoch, &key), name)?;
         let private = self.spaces.get(&self.private).ok_or(Violation::OutOfTurn)?;
         let entropy = &mut self.ports.entropy;
         let stored = seal_leaf(entropy, &private.key, &Entry::Received(opened.id), 0);
@@ -158,10 +179,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 add: Vec::new(),
             }),
         );
-        if private.leaf(&met.pin_tag).is_none() {
-            draft
-                .leaves
-                .insert(met.pin_tag, Some(self.pin_leaf(met, false)?));
+        match self.pin_in(&met.pin_tag)? {
+            Some(pin) => check_pin(&pin, &met.contact)?,
+            None => {
+                let pin = self.pin_leaf(met, false)?;
+                draft.leaves.insert(met.pin_tag, Some(pin));
+            }
         }
         draft.pack = packer.finish();
         Ok(draft)

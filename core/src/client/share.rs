@@ -7,6 +7,7 @@ use super::contact::{ContactStanding, Met};
 use super::locate::Found;
 use super::space::Space;
 use super::upload::Packer;
+use crate::defence::{Defence, defend};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Usage, Violation};
 use crate::id::{EnvelopeId, Epoch, SpaceId};
@@ -39,6 +40,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     pub async fn share(&mut self, name: &[u8], with: &[u8]) -> Result<Invitation, Error> {
         self.file(name, &[]).await?;
         let met = self.meet(with).await?;
+        // The key is remembered before anything is wrapped for it: whatever becomes of the rest, the
+        // server cannot show another one next time.
+        self.remember_pin(&met.contact).await?;
         let mut tries = 0;
         loop {
             let (found, link) = self.file(name, &[met.pin_tag]).await?;
@@ -66,7 +70,17 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ) -> Result<Option<EnvelopeId>, Error> {
         let open = self.open_space(&space)?;
         let roster = open.roster.clone().ok_or(Violation::OutOfTurn)?;
-        if roster.members.contains_key(&met.contact.user) {
+        if let Some(member) = roster.members.get(&met.contact.user) {
+            let same = member.fingerprint == met.contact.fingerprint;
+            defend!(
+                Defence::RosterPin,
+                same,
+                Violation::Equivocation {
+                    user: met.contact.user,
+                    trusted: met.contact.fingerprint,
+                    offered: member.fingerprint
+                }
+            );
             return Err(Usage::AlreadyShared.into());
         }
         let (epoch, key) = (open.epoch, EpochKey::copy_from(open.key.expose()));

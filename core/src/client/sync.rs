@@ -189,6 +189,15 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 .0
                 .saturating_add(self.config.limits.skip_max),
         );
+        match self.read_at(space, height).await? {
+            Seen::Shown => Ok(()),
+            Seen::Closed => Err(Violation::OutOfTurn.into()),
+        }
+    }
+
+    /// Reads the head of one height, and nothing under it. Whatever stands there from then on is
+    /// in the history of every head that is accepted later.
+    pub(super) async fn read_at(&mut self, space: SpaceId, height: Height) -> Result<Seen, Error> {
         let want = Want {
             space,
             select: Selection::Nothing,
@@ -197,13 +206,21 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let mut request = self.request(&want)?;
         request.at = AtHeight::Exactly(height);
         let views = self.views(Vec::from([request]), 1).await?;
-        if !matches!(views.first(), Some(View::Shown { head, .. }) if head.head.height == height) {
+        let in_place = match views.first() {
+            Some(View::Shown { head, .. }) => head.head.height == height,
+            Some(View::Closed) => true,
+            _ => false,
+        };
+        if !in_place {
             return Err(Violation::OutOfTurn.into());
         }
-        let (_, judged) = self
+        let (seen, judged) = self
             .judge_all(core::slice::from_ref(&want), views)
             .map_err(|offence| offence.0.1)?;
-        self.accept(judged).await
+        self.accept(judged).await?;
+        seen.first()
+            .copied()
+            .ok_or_else(|| Violation::OutOfTurn.into())
     }
 
     fn judge_all(&self, wants: &[Want], views: Vec<View>) -> Result<AllJudged, Offence> {
@@ -269,6 +286,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             &self.config.realm,
             &want.space,
             space.roster.as_ref(),
+            state.accepted.map(|_| (state.roster, state.roster_hash)),
             &shown.roster,
             &mut |user, key| pool.contact(user, key),
         )?

@@ -196,7 +196,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 .iter()
                 .map(|(name, _)| self.name_tag(name))
                 .collect::<Result<_, _>>()?;
-            self.read_one(Want::tags(private, tags)).await?;
+            shown(self.read_one(Want::tags(private, tags)).await?)?;
             let mut draft = Draft::default();
             let mut linked = Vec::new();
             let mut packer = Packer::new(&mut self.ports.entropy);
@@ -306,8 +306,10 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
             return Err(Usage::Full.into());
         }
         let mut packer = Packer::new(&mut self.session.ports.entropy);
-        self.stored.push(packer.segment(&self.key, 0, &self.plain));
+        let record = packer.segment(&self.key, 0, &self.plain);
         self.session.store(packer).await?;
+        // Together, and after the wait: what was not stored is tried again, and listed once.
+        self.stored.push(record);
         self.plain.clear();
         Ok(())
     }

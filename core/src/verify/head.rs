@@ -73,6 +73,13 @@ pub(crate) fn check_head(known: &Known<'_>, offer: &Offer<'_>) -> Result<Accepte
         Place::After => check_history(known, offer, offered)?,
         Place::Beside => grown(rebuilt(head.height, known), head, offered)?,
     };
+    // The log may know of more changes than the head names. Such a head is old, and the checks
+    // above have said so if it lies below the trusted one; it is never a new one. A change without
+    // a head is not in force: what its signer gave up, the server must not put there.
+    let current = head.roster == offer.roster.number;
+    defend!(Defence::RosterCurrent, current, Violation::Misbound);
+    let rekeyed = head.epoch.0 > offer.roster.removals;
+    defend!(Defence::RemovalRekeyed, rekeyed, Violation::Misbound);
     Ok(Accepted {
         checkpoint: offered,
         mountain,

@@ -48,6 +48,8 @@ pub(crate) struct Roster {
     pub(crate) members: BTreeMap<UserId, Member>,
     /// Everybody who ever was a member, with all their keys: an old head is recognised by them.
     pub(crate) ever: BTreeSet<(UserId, Fingerprint)>,
+    /// How many changes removed somebody; each of them makes a new key.
+    pub(crate) removals: u64,
 }
 
 impl Roster {
@@ -88,6 +90,7 @@ impl Roster {
     pub(crate) fn after(&self, signed: &SignedRosterChange) -> Self {
         let mut members = self.members.clone();
         let mut ever = self.ever.clone();
+        let mut removals = self.removals;
         match &signed.change.action {
             RosterAction::Add { user, fingerprint } => {
                 let inviter = Some(signed.change.signer);
@@ -104,6 +107,7 @@ impl Roster {
                 for gone in self.subtree(user) {
                     members.remove(&gone);
                 }
+                removals = removals.saturating_add(1);
             }
             RosterAction::Genesis { .. } => {}
         }
@@ -113,6 +117,7 @@ impl Roster {
             owner: self.owner,
             members,
             ever,
+            removals,
         }
     }
 
@@ -131,6 +136,7 @@ impl Roster {
                 },
             )]),
             ever: BTreeSet::from([(owner, fingerprint)]),
+            removals: 0,
         }
     }
 }
@@ -149,7 +155,9 @@ pub(crate) fn sign_change(
 
 /// Applies changes in order, each verified against the roster before it.
 ///
-/// `contact` returns the verified keys of a user with a given fingerprint.
+/// `contact` returns the verified keys of a user with a given fingerprint. `remembered` is the
+/// change that the trusted head named: a log that has another one in its place is another log, in
+/// which whoever was removed may still be a member.
 ///
 /// # Errors
 ///
@@ -160,6 +168,7 @@ pub(crate) fn apply_changes(
     realm: &Realm,
     space: &SpaceId,
     known: Option<&Roster>,
+    remembered: Option<(RosterNumber, Digest)>,
     changes: &[SignedRosterChange],
     contact: &mut dyn FnMut(&UserId, &Fingerprint) -> Result<Contact, Error>,
 ) -> Result<Option<Roster>, Error> {
@@ -173,10 +182,14 @@ pub(crate) fn apply_changes(
         let in_place =
             change.space == *space && change.number == number && change.previous == previous;
         defend!(Defence::RosterChain, in_place, Violation::Misbound);
-        roster = Some(match &roster {
+        let after = match &roster {
             None => found(realm, space, signed, contact)?,
             Some(before) => follow(realm, before, signed, contact)?,
-        });
+        };
+        let same =
+            remembered.is_none_or(|(number, hash)| number != after.number || hash == after.hash);
+        defend!(Defence::RosterMemory, same, Violation::Misbound);
+        roster = Some(after);
     }
     Ok(roster)
 }

@@ -6,10 +6,19 @@ use alloc::vec::Vec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// A cursor over untrusted bytes. It never reads past them and never allocates more than they hold.
+/// Bytes of memory that the items of lists may take for each byte of input, beside [`LIST_FREE`].
+/// The most that an honest message comes to is the trie of a directory, with about thirteen.
+const LIST_RATIO: usize = 16;
+/// Bytes of memory that the items of lists may take in any case.
+const LIST_FREE: usize = 64 << 10;
+
+/// A cursor over untrusted bytes. It never reads past them. The lists that it makes take at most
+/// sixteen times the memory of the input, and 64 KiB: an item may be far larger than its encoding.
 #[derive(Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
+    /// Bytes of memory that items of lists may still take.
+    memory: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -22,7 +31,13 @@ impl<'a> Reader<'a> {
         input: &'a [u8],
         decode: impl FnOnce(&mut Self) -> Result<T, Malformed>,
     ) -> Result<T, Malformed> {
-        let mut reader = Self { rest: input };
+        let mut reader = Self {
+            rest: input,
+            memory: input
+                .len()
+                .saturating_mul(LIST_RATIO)
+                .saturating_add(LIST_FREE),
+        };
         let value = decode(&mut reader)?;
         if reader.rest.is_empty() {
             Ok(value)
@@ -134,12 +149,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes a list behind its count. An item takes at least one byte, so that a count cannot make
-    /// the list larger than the input.
+    /// Takes a list behind its count. The count is paid for before the first item is made.
     ///
     /// # Errors
     ///
-    /// [`Malformed`] where `decode` says so.
+    /// [`Malformed`] where `decode` says so, and for a count that takes too much memory.
     pub fn list<T>(
         &mut self,
         mut decode: impl FnMut(&mut Self) -> Result<T, Malformed>,
@@ -148,7 +162,9 @@ impl<'a> Reader<'a> {
         if count > self.rest.len() {
             return Err(Malformed);
         }
-        let mut items = Vec::new();
+        let taken = count.checked_mul(size_of::<T>()).ok_or(Malformed)?;
+        self.memory = self.memory.checked_sub(taken).ok_or(Malformed)?;
+        let mut items = Vec::with_capacity(count);
         for _ in 0..count {
             items.push(decode(self)?);
         }

@@ -40,7 +40,8 @@ impl Client for Hardened {
     }
 
     fn resume(&self, setting: Setting, saved: &Saved) -> Option<Box<dyn Process>> {
-        Some(Box::new(hardened::Ours::resume(setting, saved)?))
+        let process = hardened::Ours::resume(setting, saved)?;
+        Some(Box::new(HardenedProcess(process)))
     }
 
     fn accepted(&self, durable: &[u8]) -> Vec<Accepted> {
@@ -185,6 +186,10 @@ struct HardenedProcess(hardened::Ours);
 impl Process for HardenedProcess {
     fn begin(&mut self, operation: Operation) -> OwnedFuture<Outcome> {
         Box::pin(Timed(self.0.begin(operation)))
+    }
+
+    fn save(&self) -> Option<Saved> {
+        self.0.save()
     }
 }
 
