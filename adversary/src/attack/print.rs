@@ -347,7 +347,12 @@ impl fmt::Display for Literal<'_> {
             Some(text) => Text(text).fmt(f),
             None => {
                 f.write_str("hex(\"")?;
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                // In pieces: what a handler puts may be megabytes.
+                for bytes in self.0.chunks(256) {
+                    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+                    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('?');
+                    f.write_str(&digits.map(digit).collect::<String>())?;
+                }
                 f.write_str("\")")
             }
         }

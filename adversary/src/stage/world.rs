@@ -23,7 +23,7 @@ use crate::script::performer::Progress;
 /// Worlds of one client and seed, kept on one thread at most.
 const WORLDS_MAX: usize = 256;
 /// Clients and seeds whose worlds are kept on one thread at most.
-const FAMILIES_MAX: usize = 64;
+const FAMILIES_MAX: usize = 16;
 /// Bytes that the operations of a kept world moved at most: beyond, a copy is not cheap.
 const BYTES_MAX: u64 = 512 << 10;
 
