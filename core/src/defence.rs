@@ -146,6 +146,8 @@ defences! {
     SizeBound = "size-bound", "G2", Some(Self::SegmentTree);
     /// A head is durably pending before it is sent, and accepted once it is acknowledged.
     OwnHeads = "own-heads", "G3", None;
+    /// An operation that is said to have lost looks whether its own head stands in its place.
+    OwnPlace = "own-place", "G1", None;
     /// State that cannot be read is an error and never a first use.
     StateRequired = "state-required", "G3", None;
     /// A reply within the limits is read, and nothing more.

@@ -4,7 +4,8 @@ macro_rules! labels {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// Says what a hash, a MAC or a signature is for, so that none can stand for another.
         ///
-        /// Each label is used with one shape of input only.
+        /// Each label is used with one shape of input only, or with two that begin with other
+        /// numbers.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Label {

@@ -6,6 +6,7 @@ mod basics;
 mod crashes;
 mod files;
 mod frames;
+mod half_done;
 mod model;
 mod noise;
 mod sharing;

@@ -143,6 +143,16 @@ pub struct Deployment {
     seed: u64,
     forgetful: bool,
     noise: Noise,
+    faults: Faults,
+}
+
+/// What goes wrong next, on every device.
+#[derive(Clone, Debug, Default)]
+struct Faults {
+    /// The reply to the next pack that is sent ahead is lost.
+    store: Rc<Cell<bool>>,
+    /// So many saves succeed, and the one after them fails.
+    save: Rc<Cell<Option<u32>>>,
 }
 
 /// One device's way to the server.
@@ -154,6 +164,7 @@ pub struct Wire {
     forgetful: bool,
     points: Points,
     noise: Noise,
+    faults: Faults,
     heard: Rc<Cell<[u8; 32]>>,
 }
 
@@ -196,6 +207,11 @@ impl Wire {
         };
         let mut handled = native.handle(&mut versions.view(&self.device, 0), &request);
         self.noise.over(&mut handled.reply);
+        let stores = matches!(Request::decode(&request), Ok(Request { body, .. })
+            if matches!(body, RequestBody::Store { .. }));
+        if stores && self.faults.store.replace(false) {
+            return Err(Lost::CutOff);
+        }
         let heard = [self.heard.get().as_slice(), &handled.reply].concat();
         self.heard.set(sha256(&heard));
         let mut traffic = self.traffic.get();
@@ -215,6 +231,7 @@ impl Wire {
 pub struct Memory {
     bytes: Rc<RefCell<Option<Vec<u8>>>>,
     points: Points,
+    faults: Faults,
 }
 
 impl Vault for Memory {
@@ -223,7 +240,14 @@ impl Vault for Memory {
     }
 
     async fn save(&mut self, state: Vec<u8>) -> Result<(), Unusable> {
-        let Self { bytes, points } = self;
+        let Self { bytes, points, .. } = self;
+        let left = self.faults.save.get();
+        self.faults
+            .save
+            .set(left.and_then(|left| left.checked_sub(1)));
+        if left == Some(0) {
+            return Err(Unusable);
+        }
         points.pass(|| *bytes.borrow_mut() = Some(state));
         Ok(())
     }
@@ -277,12 +301,23 @@ impl Deployment {
             seed,
             forgetful: false,
             noise: Noise::default(),
+            faults: Faults::default(),
         }
     }
 
     /// From now on a byte of one reply in six is another one; with zero, none is.
     pub fn disturb(&self, seed: u64) {
         self.noise.0.set(seed);
+    }
+
+    /// Loses the reply to the next pack that is sent ahead, after the server took it.
+    pub fn lose_store(&self) {
+        self.faults.store.set(true);
+    }
+
+    /// Fails one save, after so many that succeed.
+    pub fn fail_save(&self, after: u32) {
+        self.faults.save.set(Some(after));
     }
 
     /// Every version of every object that the server was given, in order.
@@ -312,7 +347,10 @@ impl Deployment {
             deployment: self.clone(),
             user: user.to_owned(),
             device: device.to_owned(),
-            memory: Memory::default(),
+            memory: Memory {
+                faults: self.faults.clone(),
+                ..Memory::default()
+            },
             traffic: Rc::default(),
             lives: Rc::default(),
             heard: Rc::default(),
@@ -348,6 +386,7 @@ impl Device {
                 forgetful: self.deployment.forgetful,
                 points: self.memory.points.clone(),
                 noise: self.deployment.noise.clone(),
+                faults: self.deployment.faults.clone(),
                 heard: Rc::clone(&self.heard),
             },
             vault: self.memory.clone(),

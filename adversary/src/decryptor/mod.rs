@@ -11,7 +11,6 @@ mod sealed;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rsa::PrivateKey;
-use turncoat_core::id::UserId;
 use turncoat_core::wire::{
     Envelope, Frame, KeyBag, Leaf, NameRef, Reader, Region, SignedEnvelope, Wire,
 };
@@ -82,7 +81,7 @@ pub fn open(realm: &[u8; 32], user: &str, password: &[u8], record: &Versions) ->
             work.opens(&key);
             work.epoch_key((secrets.space, 1), secrets.epoch_key);
             if let Some(decryption) = decryption_key(&secrets) {
-                work.open_envelopes(&UserId(id), &decryption);
+                work.open_envelopes(&decryption);
             }
         }
     }
@@ -195,14 +194,13 @@ impl Work {
         self.opened.spaces.entry(place).or_insert(key);
     }
 
-    fn open_envelopes(&mut self, user: &UserId, decryption: &PrivateKey) {
-        let (mine, others) = std::mem::take(&mut self.envelopes)
-            .into_iter()
-            .partition(|(_, signed)| signed.envelope.recipient == *user);
-        self.envelopes = others;
-        for (key, signed) in mine {
+    /// Tries the key on every envelope: what says that it is somebody else's may have been wrapped
+    /// for this user's key.
+    fn open_envelopes(&mut self, decryption: &PrivateKey) {
+        for (key, signed) in std::mem::take(&mut self.envelopes) {
             let envelope = &signed.envelope;
             let Some(epoch_key) = formula::unwrap(decryption, envelope) else {
+                self.envelopes.push((key, signed));
                 continue;
             };
             self.opens(&key);

@@ -311,7 +311,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         moved: bool,
     ) -> Result<bool, Error> {
         match self.read_at(space, own.height).await? {
-            Seen::Shown => Ok(self.accepted(&space) == Some(own)),
+            Seen::Shown => Ok(stands(Defence::OwnPlace) && self.accepted(&space) == Some(own)),
             // A space that moved is closed to its old key; another device of this account, or
             // this operation tried again, finds the new key in the inbox.
             Seen::Closed if moved => Ok(false),

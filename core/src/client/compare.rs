@@ -86,10 +86,11 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ///
     /// # Errors
     ///
-    /// [`Violation::Fork`] if neither head is in the other's history, [`Violation::Rollback`] if the
-    /// server shows nothing as new as what the other device accepted, [`Violation::Equivocation`]
-    /// if one user's key was shown differently, [`Violation::UntrustedKey`] if the statement is by
-    /// nobody whom this account knows; [`Unavailable`] if the server does not help to decide.
+    /// [`Violation::Fork`] if neither head is in the other's history, [`Violation::Rollback`] if
+    /// the server shows nothing as new as what the other device accepted,
+    /// [`Violation::Equivocation`] if one user's key was shown differently,
+    /// [`Violation::UntrustedKey`] if the statement is by nobody whom this account knows;
+    /// [`Unavailable`] if the server does not help to decide.
     pub async fn compare(&mut self, statement: &[u8]) -> Result<Vec<(SpaceId, Comparison)>, Error> {
         let other = SignedContact::decode(statement)?;
         self.check_statement(&other)?;

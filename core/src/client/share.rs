@@ -40,8 +40,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     pub async fn share(&mut self, name: &[u8], with: &[u8]) -> Result<Invitation, Error> {
         self.file(name, &[]).await?;
         let met = self.meet(with).await?;
-        // The key is remembered before anything is wrapped for it: whatever becomes of the rest, the
-        // server cannot show another one next time.
+        // The key is remembered before anything is wrapped for it: whatever becomes of the rest,
+        // the server cannot show another one next time.
         self.remember_pin(&met.contact).await?;
         let mut tries = 0;
         loop {

@@ -36,6 +36,9 @@ pub struct Uploading<'a, R, V, E, C> {
     plain: Zeroizing<Vec<u8>>,
     stored: Vec<SegmentRecord>,
     size: u64,
+    /// The latest write came to its end. After one that did not, nobody knows how much of it was
+    /// taken, and nothing may follow.
+    whole: bool,
 }
 
 /// A pack that is being filled.
@@ -143,6 +146,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             plain: Zeroizing::new(Vec::new()),
             stored: Vec::new(),
             size: 0,
+            whole: true,
         })
     }
 
@@ -284,8 +288,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] if a full segment could not be sent.
+    /// [`Unavailable`] if a full segment could not be sent. The upload then starts again from its
+    /// beginning, as it does if this future was dropped: whatever follows is
+    /// [`Unavailable::CutOff`].
     pub async fn write(&mut self, content: &[u8]) -> Result<(), Error> {
+        if !core::mem::replace(&mut self.whole, false) {
+            return Err(Unavailable::CutOff.into());
+        }
         let mut rest = content;
         while !rest.is_empty() {
             if self.plain.len() == SEGMENT_CONTENT_MAX {
@@ -298,6 +307,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
         }
         let size = u64::try_from(content.len()).map_err(|_| Usage::TooLong)?;
         self.size = self.size.saturating_add(size);
+        self.whole = true;
         Ok(())
     }
 
@@ -308,7 +318,6 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
         let mut packer = Packer::new(&mut self.session.ports.entropy);
         let record = packer.segment(&self.key, 0, &self.plain);
         self.session.store(packer).await?;
-        // Together, and after the wait: what was not stored is tried again, and listed once.
         self.stored.push(record);
         self.plain.clear();
         Ok(())
@@ -322,6 +331,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
     /// revoked while packs were under way: what was sent before is then not used, and the upload
     /// starts again from its beginning.
     pub async fn finish(mut self) -> Result<(), Error> {
+        if !self.whole {
+            return Err(Unavailable::CutOff.into());
+        }
         let mut tries = 0;
         let mut epoch = None;
         loop {

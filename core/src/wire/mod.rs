@@ -1,8 +1,8 @@
 //! The bytes of suite 1: one canonical encoding for every message and every stored format.
 //!
-//! Decoding is total: it accepts an input in exactly one way or refuses it, allocates no more than
-//! the input holds, holds no keys and does no cryptography. What decodes is well formed and nothing
-//! more; whether it is true is decided in `verify` and by the operations.
+//! Decoding is total: it accepts an input in exactly one way or refuses it, allocates a small
+//! multiple of the input at most, holds no keys and does no cryptography. What decodes is well
+//! formed and nothing more; whether it is true is decided in `verify` and by the operations.
 
 mod bag;
 mod contact;

@@ -184,3 +184,36 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{LIST_FREE, Malformed, Reader};
+
+    /// Reads a list of items of one byte each that take 512 bytes of memory; says how many were
+    /// made.
+    fn made(count: usize) -> (usize, Option<Malformed>) {
+        let stated = u32::try_from(count).unwrap_or(u32::MAX);
+        let mut input = stated.to_be_bytes().to_vec();
+        input.resize(4 + count, 0);
+        let mut items = 0;
+        let read = Reader::all(&input, |reader| {
+            reader.list(|reader| {
+                items += 1;
+                reader.take(1).map(|_| [0_u8; 512])
+            })
+        });
+        (items, read.err())
+    }
+
+    #[test]
+    fn list_that_would_take_far_more_memory_than_its_bytes_is_refused_before_its_first_item() {
+        assert_eq!(made(1 << 20), (0, Some(Malformed)));
+        assert_eq!(made(1000), (0, Some(Malformed)));
+    }
+
+    #[test]
+    fn short_list_of_large_items_is_read() {
+        let count = LIST_FREE / 512;
+        assert_eq!(made(count), (count, None));
+    }
+}
