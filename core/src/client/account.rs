@@ -298,12 +298,7 @@ fn open_account(
         return Err(Violation::Inauthentic.into());
     }
     let secret = open_bag(&config.realm, &master.wrap_key(), bag)?;
-    let keys = |pair: &KeyPair| {
-        let (p, q) = pair.expose();
-        (p.to_vec(), q.to_vec())
-    };
-    let (encryption, signing) = (keys(&secret.encryption), keys(&secret.signing));
-    let identity = Identity::from_primes((&encryption.0, &encryption.1), (&signing.0, &signing.1))
+    let identity = Identity::from_primes(secret.encryption.expose(), secret.signing.expose())
         .ok_or(Violation::Malformed)?;
     let recomputed = identity.record(config, user)?;
     let own = fingerprint(&recomputed);

@@ -11,7 +11,7 @@ use crate::remote::{Remote, Vault};
 use crate::seal::{open_leaf, open_name};
 use crate::secret::KeyBytes;
 use crate::tree::directory;
-use crate::wire::{Entry, NameRef, Selection};
+use crate::wire::{Entry, NameRef, Region, Selection};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -55,7 +55,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             let name = match name {
                 NameRef::Inline(name) => name,
                 NameRef::Object(region) => {
-                    let sealed = self.fetch_object(&region).await?;
+                    let sealed = match self.fetch_object(&region).await {
+                        Err(Error::Unavailable(Unavailable::Withheld)) => {
+                            return Err(self.name_denied(&region).await);
+                        }
+                        other => other?,
+                    };
                     open_name(&key, &region, sealed)?
                 }
             };
@@ -72,6 +77,19 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             names: names.into_iter().collect(),
             freshness,
         })
+    }
+
+    /// The server denies a name that a verified leaf promises: does the newest head promise it
+    /// still?
+    async fn name_denied(&mut self, denied: &Region) -> Error {
+        let promised =
+            |one: &Long| matches!(&one.name, NameRef::Object(region) if region == denied);
+        match self.list_once().await {
+            Ok(Some(entries)) if entries.iter().any(promised) => Violation::Missing.into(),
+            Ok(_) => Unavailable::Contended.into(),
+            Err(error @ Error::Violation(_)) => error,
+            Err(_) => Unavailable::Withheld.into(),
+        }
     }
 
     /// All entries that have names, or nothing if the directory changed meanwhile.

@@ -132,6 +132,19 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             self.spaces
                 .insert(link.space, Space::new(link.space, link.epoch, key));
         }
+        let open = self.open_space(&link.space)?;
+        let (epoch, key) = (open.epoch, EpochKey::copy_from(open.key.expose()));
+        let entered = self.enter_link(link).await;
+        if let (Err(_), Some(space)) = (&entered, self.spaces.get_mut(&link.space))
+            && space.epoch != epoch
+        {
+            // A key that no head committed to does not stay in the place of one that works.
+            space.rekeyed(epoch, key);
+        }
+        entered
+    }
+
+    async fn enter_link(&mut self, link: &LinkEntry) -> Result<(), Error> {
         let mut tries = 0;
         loop {
             let tag = self.open_space(&link.space)?.only_tag();

@@ -46,9 +46,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let mut tries = 0;
         loop {
             let (found, link) = self.file(name, &[met.pin_tag]).await?;
-            let pointer = match link {
-                None => self.share_first(name, found, &met).await?,
-                Some(link) => self.share_more(name, link.space, &met).await?,
+            let space = match link {
+                Some(link) => Some(link.space),
+                None => self.found_space(name, found).await?,
+            };
+            let pointer = match space {
+                Some(space) => self.invite(name, space, &met).await?,
+                None => None,
             };
             if let Some(pointer) = pointer {
                 self.pin(&met, false).await?;
@@ -62,7 +66,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     }
 
     /// Adds a member to a space that exists.
-    async fn share_more(
+    async fn invite(
         &mut self,
         name: &[u8],
         space: SpaceId,
@@ -125,14 +129,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             .map_err(|_| Violation::Inauthentic.into())
     }
 
-    /// Moves a private file into a space of its own, with one member more, and links it. Packs stay
-    /// where they are: keys and hashes move.
-    async fn share_first(
-        &mut self,
-        name: &[u8],
-        found: Found,
-        met: &Met,
-    ) -> Result<Option<EnvelopeId>, Error> {
+    /// Moves a private file into a space of its own and links it. Packs stay where they are: keys
+    /// and hashes move.
+    ///
+    /// Nobody is invited before the link is there: an invitation into a space that another try
+    /// replaced would lead its recipient, whom the server may show no other one, to a second
+    /// instance of the file.
+    async fn found_space(&mut self, name: &[u8], found: Found) -> Result<Option<SpaceId>, Error> {
         let records = self.records_of(&found).await?;
         let mut salt = [0; 32];
         self.ports.entropy.fill(&mut salt);
@@ -143,10 +146,6 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let entropy = &mut self.ports.entropy;
         let founder = genesis(entropy, &self.config, &self.account, id, salt)?;
         let roster = Roster::founded(&founder, own);
-        let added = self.add_member(id, &roster, met)?;
-        let roster = roster.after(&added);
-        let envelope = self.seal_envelope(id, Epoch(1), &key, &met.contact, name)?;
-        let pointer = envelope.envelope.id;
         self.spaces.insert(id, Space::new(id, Epoch(1), key));
         let file = FileEntry {
             name: NameRef::Inline(Vec::new()),
@@ -155,10 +154,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let leaf = self.sealed_file(&id, file, 0, records)?;
         let mut draft = Draft {
             roster: Some(RosterDraft {
-                changes: Vec::from([founder, added]),
+                changes: Vec::from([founder]),
                 roster,
             }),
-            envelopes: Vec::from([envelope]),
             ..Draft::default()
         };
         draft
@@ -181,7 +179,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         Ok(match self.commit(self.private, draft).await? {
             Landed::Yes => {
                 self.links.insert(found.tag, id);
-                Some(pointer)
+                Some(id)
             }
             // The new space is nobody's but ours; the next try makes another.
             Landed::Raced => None,

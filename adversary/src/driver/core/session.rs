@@ -253,12 +253,14 @@ impl Device {
                 };
                 let statement = peer.statement()?;
                 session.compare(&statement).await.map(|compared| Answer {
-                    // Behind means that the other device knows of something newer.
+                    // Behind means that the other device knows of something newer; and devices that
+                    // have nothing in common are no witnesses for each other.
                     claims: Claims {
-                        witnesses: compared
-                            .iter()
-                            .all(|(_, comparison)| *comparison != Comparison::Behind)
-                            .then_some(1),
+                        witnesses: (!compared.is_empty()
+                            && compared
+                                .iter()
+                                .all(|(_, comparison)| *comparison != Comparison::Behind))
+                        .then_some(1),
                         ..Claims::default()
                     },
                     ..Answer::default()
