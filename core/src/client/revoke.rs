@@ -92,7 +92,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     }
 
     /// The keys of a member, unless nobody has them or they are not those that this account pinned
-    /// for that user. Whoever invited such a member must not keep others from being revoked.
+    /// for that user. Whoever invited such a member must not keep others from being revoked. A
+    /// member whom this account knows has keys, whatever the server says: he is not passed over.
     async fn stays(&mut self, user: UserId, key: Fingerprint) -> Result<Option<Contact>, Error> {
         let pin = self.pin_of(&user).await?;
         if stands(Defence::RosterPin) && pin.is_some_and(|pinned| pinned != key) {
@@ -100,8 +101,10 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         }
         match self.with_key(user, key).await {
             Ok(contact) => Ok(Some(contact)),
-            Err(Error::Unavailable(Unavailable::UnknownUser)) => Ok(None),
-            Err(Error::Violation(Violation::KeyChanged { .. })) if pin.is_none() => Ok(None),
+            Err(
+                Error::Unavailable(Unavailable::UnknownUser)
+                | Error::Violation(Violation::KeyChanged { .. }),
+            ) if pin.is_none() => Ok(None),
             Err(error) => Err(error),
         }
     }
