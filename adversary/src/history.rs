@@ -171,6 +171,14 @@ coded! {
             /// The canary.
             bytes: Bytes,
         },
+        /// A message was lost, late, doubled or refused for want of time: what an honest server
+        /// behind a bad network does, too.
+        17 => Disturbed {
+            /// The edit as a script says it.
+            text: String,
+            /// Whether it took effect.
+            applied: bool,
+        },
     }
 }
 

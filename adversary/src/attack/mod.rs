@@ -60,6 +60,18 @@ coded! {
     }
 }
 
+impl Edit {
+    /// Whether a bad network does this to the messages of an honest server, too.
+    #[must_use]
+    pub fn is_network(&self) -> bool {
+        match self {
+            Self::Drop | Self::Twice | Self::Delay { .. } => true,
+            Self::Refuse { name } | Self::StoreBut { name } => name == "busy",
+            Self::Replace { .. } | Self::Acknowledge => false,
+        }
+    }
+}
+
 coded! {
     /// What the guarded operations must come to.
     pub enum Expectation {
@@ -122,6 +134,8 @@ coded! {
         10 => Unchanged,
         /// Anything may happen; only the oracles judge.
         11 => Anything,
+        /// In both runs success, while the server only watches; only the oracles judge.
+        12 => Observed,
     }
 }
 

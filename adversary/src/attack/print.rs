@@ -253,6 +253,7 @@ impl fmt::Display for Expectation {
             Self::SameView { second } => write!(f, "expect_same_view({second},"),
             Self::Unchanged => f.write_str("expect_unchanged("),
             Self::Anything => f.write_str("try_op("),
+            Self::Observed => f.write_str("observe("),
         }
     }
 }

@@ -1,4 +1,6 @@
-//! The offline decryptor: what one user's password and everything that the server ever stored open.
+//! The offline decryptor: what one user's password opens of everything that the server ever had.
+//!
+//! A server has what it was sent, whether or not it took it.
 //!
 //! It is a second implementation, written from the formats: it shares with the client how bytes are
 //! laid out, and no derivation and no cipher. It asks for no permission: every key that it finds is
@@ -12,11 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rsa::PrivateKey;
 use turncoat_core::wire::{
-    Envelope, Frame, KeyBag, Leaf, NameRef, Reader, Region, SignedEnvelope, Wire,
+    Blob, Commit, Envelope, Frame, KeyBag, Leaf, NameRef, Pack, Reader, Region, Request,
+    RequestBody, SignedEnvelope, Wire,
 };
 
 use crate::codec::Bytes;
-use crate::history::ObjectKey;
+use crate::history::{Event, History, ObjectKey};
 use crate::honest::added_records;
 use crate::honest::storage::{self, Kind};
 use crate::honest::store::Versions;
@@ -68,11 +71,23 @@ impl Opened {
     }
 }
 
-/// Opens all that the user's password opens, of every version of every object.
+/// Opens all that the user's password opens, of every version of every object, and of everything
+/// that was sent to be stored and never was.
 #[must_use]
-pub fn open(realm: &[u8; 32], user: &str, password: &[u8], record: &Versions) -> Opened {
+pub fn open(
+    realm: &[u8; 32],
+    user: &str,
+    password: &[u8],
+    record: &Versions,
+    history: &History,
+) -> Opened {
     let id = formula::hash("user-id", &[realm, user.as_bytes()]);
     let mut work = Work::of(record);
+    for event in history.events() {
+        if let Event::Request { bytes, .. } = event {
+            work.sort_sent(bytes);
+        }
+    }
     work.opened.user = user.to_owned();
     for (key, bag) in std::mem::take(&mut work.bags) {
         if bag.user.0 == id
@@ -116,6 +131,61 @@ impl Work {
             work.sort(key, bytes);
         }
         work
+    }
+
+    /// Sorts what a request carries, beside what the record holds already.
+    fn sort_sent(&mut self, bytes: &[u8]) {
+        let Ok(request) = Request::decode(bytes) else {
+            return;
+        };
+        match request.body {
+            RequestBody::Store { pack } => self.sort_pack(pack),
+            RequestBody::Commit(commit) => self.sort_commit(*commit),
+            RequestBody::Register { bag, space, .. } => {
+                let bag = (storage::Key::new(Kind::Bag, *bag.user.as_bytes()), bag);
+                if !self.bags.contains(&bag) {
+                    self.bags.push(bag);
+                }
+                self.sort_commit(*space);
+            }
+            _ => {}
+        }
+    }
+
+    fn sort_commit(&mut self, commit: Commit) {
+        for signed in commit.envelopes {
+            let id = *signed.envelope.id.as_bytes();
+            let envelope = (storage::Key::new(Kind::Envelope, id), signed);
+            if !self.envelopes.contains(&envelope) {
+                self.envelopes.push(envelope);
+            }
+        }
+        for change in commit.leaves {
+            for record in change.add {
+                let segments = self.segments.entry(record.pack.0).or_default();
+                segments.insert((record.offset, record.length));
+            }
+            let leaf = change
+                .leaf
+                .and_then(|Blob(bytes)| Leaf::decode(&bytes).ok());
+            if let Some(leaf) = leaf.filter(|leaf| self.closed.iter().all(|(_, own)| own != leaf)) {
+                // It is in no record: its name there is nobody's.
+                let id = formula::hash("sent", &[&leaf.encode()]);
+                self.closed.push((storage::Key::new(Kind::Leaf, id), leaf));
+            }
+        }
+        if let Some(pack) = commit.pack {
+            self.sort_pack(pack);
+        }
+    }
+
+    fn sort_pack(&mut self, pack: Pack) {
+        let Blob(bytes) = pack.bytes;
+        let bytes = Bytes::from(bytes);
+        let known = self.packs.get(&pack.id.0);
+        if !known.is_some_and(|versions| versions.contains(&bytes)) {
+            self.sort(&storage::Key::new(Kind::Pack, pack.id.0), &bytes);
+        }
     }
 
     fn sort(&mut self, key: &storage::Key, bytes: &Bytes) {

@@ -16,7 +16,7 @@ use turncoat_core::{Config, Limits, Password, Ports, Session, danger};
 use super::{Opened, open};
 use crate::chooser::DeviceEntropy;
 use crate::client::DeviceName;
-use crate::history::ObjectKey;
+use crate::history::{Event, History, ObjectKey};
 use crate::honest::native::{Native, Settings};
 use crate::honest::storage::Kind;
 use crate::honest::store::Versions;
@@ -26,7 +26,7 @@ use crate::pool;
 const REALM: [u8; 32] = [7; 32];
 
 #[derive(Clone)]
-struct World(Rc<RefCell<(Native, Versions, u32)>>);
+struct World(Rc<RefCell<(Native, Versions, u32)>>, Rc<RefCell<History>>);
 
 struct Wire(World, DeviceName);
 
@@ -38,6 +38,13 @@ type Client = Session<Wire, Memory, DeviceEntropy, Still>;
 
 impl Remote for Wire {
     async fn call(&mut self, request: Vec<u8>, _: u64) -> Result<Vec<u8>, Lost> {
+        self.0.1.borrow_mut().push(Event::Request {
+            request: 0,
+            device: self.1.clone(),
+            operation: 0,
+            kind: String::new(),
+            bytes: request.clone().into(),
+        });
         let mut world = self.0.0.borrow_mut();
         let (native, versions, operation) = &mut *world;
         let mut view = versions.view(&self.1, *operation);
@@ -76,7 +83,8 @@ impl World {
             secret: [1; 32],
             iterations: 4,
         });
-        Self(Rc::new(RefCell::new((native, Versions::new(), 0))))
+        let world = (native, Versions::new(), 0);
+        Self(Rc::new(RefCell::new(world)), Rc::default())
     }
 
     /// What is written from now on belongs to this operation.
@@ -115,7 +123,14 @@ impl World {
 
     fn opened(&self, user: &str) -> Opened {
         let password = format!("of {user}");
-        open(&REALM, user, password.as_bytes(), &self.0.borrow().1)
+        let history = self.1.borrow();
+        open(
+            &REALM,
+            user,
+            password.as_bytes(),
+            &self.0.borrow().1,
+            &history,
+        )
     }
 
     /// The packs that an operation wrote.
@@ -163,7 +178,8 @@ fn an_owner_opens_everything_and_a_stranger_nothing() {
     for name in [&b"plan"[..], b"diary"] {
         assert!(alice.names.contains(name));
     }
-    let wrong = open(&REALM, "alice", b"of bob", &world.0.borrow().1);
+    let sent = world.1.borrow();
+    let wrong = open(&REALM, "alice", b"of bob", &world.0.borrow().1, &sent);
     let nobody = world.opened("nobody");
     for opened in [wrong, nobody] {
         assert_eq!(opened.objects, BTreeSet::new());
@@ -261,6 +277,19 @@ fn long_names_are_found() {
     let long = vec![b'n'; 3000];
     now(alice.upload_all(&long, b"x"));
     assert!(world.opened("alice").names.contains(&long));
+}
+
+#[test]
+fn what_was_sent_and_never_stored_is_opened_as_well() {
+    let world = revoked();
+    let (stored, nothing) = (world.opened("bob"), Versions::new());
+    let history = world.1.borrow();
+    let sent = open(&REALM, "bob", b"of bob", &nothing, &history);
+    assert_eq!(sent.contents, stored.contents);
+    assert!(world.packs(4).is_subset(&sent.objects));
+    assert_eq!(sent.uses.len(), stored.uses.len());
+    let unsent = open(&REALM, "bob", b"of bob", &nothing, &History::new());
+    assert_eq!(unsent.objects, BTreeSet::new());
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod core;
 pub mod external;
 mod line;
 mod peers;
+mod planted;
 mod straw;
 mod time;
 
@@ -19,10 +20,11 @@ use crate::chooser::DeviceEntropy;
 use crate::client::{DeviceName, Operation, Outcome};
 use crate::pool::Identity;
 
-pub use self::core::{DefenceRow, Hardened, REALM, Weakened, client_time, defence_table, defences};
+pub use self::core::{DefenceRow, Hardened, REALM, Weakened, defence_table, defences};
 pub use line::Line;
 pub(crate) use line::{Call, Response};
 pub use peers::{Meets, Peers};
+pub use planted::{Lie, Planted};
 pub use straw::Straw;
 pub use time::time_in_clients;
 pub(crate) use time::timed;
@@ -108,7 +110,13 @@ pub trait Client {
         None
     }
 
-    /// Whether a device keeps anything between its operations.
+    /// Whether an operation reaches the client at all. One that it does not need succeeds unasked,
+    /// and its answer says nothing.
+    fn is_asked(&self, _operation: &Operation) -> bool {
+        true
+    }
+
+    /// Whether any device has kept anything between its operations so far.
     fn remembers(&self) -> bool {
         true
     }

@@ -115,19 +115,13 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
                 format!("{who} {did} {much} {what}, and may {most}"),
             );
         }
-        let died = op
-            .failure()
-            .is_some_and(|failure| failure.name == Failure::PANICKED);
+        // Panics are seen by whoever lets the client run.
         let exhausted = op
             .failure()
             .is_some_and(|failure| failure.name == Failure::EXHAUSTED);
-        if exhausted || (died && !facts.foreign) {
-            let how = if died {
-                "panicked"
-            } else {
-                "outgrew its limits"
-            };
-            breach(Some(op.id), format!("{} {how}", cite(case, at)));
+        if exhausted {
+            let who = cite(case, at);
+            breach(Some(op.id), format!("{who} outgrew its limits"));
         }
     }
 }
@@ -196,12 +190,15 @@ mod tests {
     }
 
     #[test]
-    fn dying_and_outgrowing_are_breaches() {
-        for name in [Failure::PANICKED, Failure::EXHAUSTED] {
+    fn outgrowing_is_a_breach_and_a_panic_is_told_by_who_saw_it() {
+        for (name, fallen) in [
+            (Failure::PANICKED, &[][..]),
+            (Failure::EXHAUSTED, &[G12][..]),
+        ] {
             let mut scene = Scene::new();
             let op = scene.start_download("alice", "n");
             scene.fail_with(op, Class::Other, name);
-            scene.breaks(&[G12]);
+            scene.breaks(fallen);
         }
     }
 
@@ -234,15 +231,6 @@ mod tests {
         }
         scene.end(op, None);
         scene.saved("alice", &[0; 4096]);
-        scene.passes();
-    }
-
-    #[test]
-    fn a_foreign_client_that_dies_is_no_breach() {
-        let mut scene = Scene::new();
-        scene.facts.foreign = true;
-        let op = scene.start_download("alice", "n");
-        scene.fail_with(op, Class::Other, Failure::PANICKED);
         scene.passes();
     }
 

@@ -9,6 +9,8 @@ use super::seen::Case;
 use super::truth::Op;
 use super::{Judgement, cite, quote};
 use crate::client::{DeviceName, Operation};
+use crate::codec::Code as _;
+use crate::front::kv::Request;
 use crate::history::Event;
 use crate::verdict::Guarantee;
 
@@ -67,16 +69,48 @@ fn contact(what: &Operation) -> Option<&str> {
     }
 }
 
-/// The kind of the first object of key material that an operation wrote.
-pub(super) fn uploads_key<'h>(case: &Case<'h>, op: &Op<'_>) -> Option<&'h str> {
-    case.history.events().iter().find_map(|event| match event {
-        Event::Wrote {
-            operation, object, ..
-        } if *operation == op.id && ["account", "bag", "pub"].contains(&object.kind.as_str()) => {
-            Some(object.kind.as_str())
+/// The first new key material that an operation published, or asked the server to take.
+///
+/// A public object that was never there is no change of keys, and neither are the same bytes again.
+pub(super) fn uploads_key(case: &Case<'_>, op: &Op<'_>) -> Option<&'static str> {
+    let mut published: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut asked: BTreeMap<u32, (String, Vec<u8>)> = BTreeMap::new();
+    for event in case.history.events() {
+        match event {
+            Event::Request {
+                operation, kind, ..
+            } if *operation == op.id && kind == "register" => return Some("account"),
+            Event::Request {
+                operation, bytes, ..
+            } => {
+                if let Some(Request::PutPublic { user, bytes }) = Request::from_bytes(bytes) {
+                    asked.insert(*operation, (user, bytes));
+                }
+            }
+            Event::Wrote {
+                operation, object, ..
+            } => {
+                let mine = *operation == op.id;
+                match object.kind.as_str() {
+                    "account" if mine => return Some("account"),
+                    "bag" if mine => return Some("bag"),
+                    "pub" => match asked.get(operation) {
+                        Some((user, bytes)) => {
+                            let before = published.insert(user.clone(), bytes.clone());
+                            if mine && before.is_some_and(|before| before != *bytes) {
+                                return Some("pub");
+                            }
+                        }
+                        None if mine => return Some("pub"),
+                        None => {}
+                    },
+                    _ => {}
+                }
+            }
+            _ => {}
         }
-        _ => None,
-    })
+    }
+    None
 }
 
 /// What devices said of keys, up to one point of the run.
@@ -188,9 +222,11 @@ impl<'h> Pins<'h> {
 
 #[cfg(test)]
 mod tests {
-    use crate::client::{Claims, Operation};
+    use crate::client::{Claims, Class, Operation};
+    use crate::codec::Code as _;
+    use crate::front::kv::Request;
     use crate::oracle::scene::Scene;
-    use crate::verdict::Guarantee::G8;
+    use crate::verdict::Guarantee::{G8, G11};
 
     fn claim(verified: bool) -> Claims {
         Claims {
@@ -266,6 +302,47 @@ mod tests {
         scene.end(op, None);
         scene.wrote("alice", "bag", 1);
         scene.breaks(&[G8]);
+    }
+
+    #[test]
+    fn a_login_that_asks_for_a_new_account_is_a_breach() {
+        let mut scene = Scene::new();
+        let op = scene.start("alice", Operation::Login);
+        scene.message(op, "register", b"?", Some(b"exists"), Some(b"exists"));
+        scene.fail_with(op, Class::Unavailable, "refused");
+        scene.breaks(&[G8, G11]);
+    }
+
+    #[test]
+    fn the_same_public_key_again_is_no_breach_and_another_one_is() {
+        for (again, fallen) in [(b"one", &[][..]), (b"two", &[G8][..])] {
+            let mut scene = Scene::new();
+            for (what, key) in [(Operation::SignUp, b"one"), (Operation::Login, again)] {
+                let op = scene.start("alice", what);
+                let request = Request::PutPublic {
+                    user: "alice".to_owned(),
+                    bytes: key.to_vec(),
+                };
+                scene.message(op, "put-pub", &request.to_bytes(), Some(b""), Some(b""));
+                scene.wrote("alice", "pub", 1);
+                scene.end(op, None);
+            }
+            scene.breaks(fallen);
+        }
+    }
+
+    #[test]
+    fn a_first_public_key_in_an_upload_that_fails_is_no_breach() {
+        let mut scene = Scene::new();
+        let op = scene.start_upload("alice", "n", "v1");
+        let request = Request::PutPublic {
+            user: "alice".to_owned(),
+            bytes: b"one".to_vec(),
+        };
+        scene.message(op, "put-pub", &request.to_bytes(), Some(b""), Some(b""));
+        scene.wrote("alice", "pub", 1);
+        scene.fail_with(op, Class::Unavailable, "refused");
+        scene.passes();
     }
 
     #[test]

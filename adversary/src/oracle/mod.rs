@@ -47,8 +47,9 @@ use seen::Case;
 /// What the history does not say about a run.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// Whether the client is not ours: one that dies is then refused, and no breach.
-    pub foreign: bool,
+    /// Whether the server of this run is honest by the kind of the script, so that nothing excuses
+    /// an alarm.
+    pub honest: bool,
     /// Whether the client keeps anything between its operations. One that does not, and says so
     /// with each answer, is not held to what it has seen.
     pub remembers: bool,
@@ -63,7 +64,7 @@ pub struct Facts {
 impl Default for Facts {
     fn default() -> Self {
         Self {
-            foreign: false,
+            honest: false,
             remembers: true,
             colluders: BTreeSet::new(),
             passwords: Vec::new(),
@@ -118,7 +119,7 @@ pub fn judge(history: &History, facts: &Facts) -> Judgement {
     key_authenticity::judge(&case, &mut judgement);
     fail_closed::judge(&case, &mut judgement);
     bounded::judge(&case, facts, &mut judgement);
-    no_false_alarm::judge(&case, &mut judgement);
+    no_false_alarm::judge(&case, facts, &mut judgement);
     judgement
         .breaches
         .sort_by_key(|breach| (breach.guarantee, breach.operation));

@@ -1,12 +1,16 @@
 //! G15: an honest server behind a bad network never causes a `Violation`.
 
 use super::seen::Case;
-use super::{Judgement, cite};
+use super::{Facts, Judgement, cite};
 use crate::history::Event;
 use crate::verdict::Guarantee;
 
-pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
-    let dishonest = first_lie(case);
+pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
+    let dishonest = if facts.honest {
+        usize::MAX
+    } else {
+        first_lie(case)
+    };
     for (at, op) in case.truth.ops.iter().enumerate() {
         if op.caught() && op.ended < dishonest {
             let what = op.failure().map(ToString::to_string).unwrap_or_default();
@@ -22,7 +26,8 @@ pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
 /// When the server first did anything that an honest one behind a bad network does not: it showed
 /// other bytes than the honest ones, or an act took effect.
 ///
-/// A lost reply, a late one, and an answer to a request that never came through are the network's.
+/// A lost reply, a late one, a doubled or refused request, and an answer to one that never came
+/// through are the network's.
 fn first_lie(case: &Case<'_>) -> usize {
     let lies = |event: &Event| match event {
         Event::Reply {
@@ -92,6 +97,27 @@ mod tests {
                 scene.breaks(&[G15]);
             }
         }
+    }
+
+    #[test]
+    fn an_alarm_after_the_network_disturbed_a_message_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.disturbed("drop()");
+        let op = scene.start_download("alice", "n");
+        scene.message(op, "read", b"?", Some(b"yes"), None);
+        scene.fail_with(op, Class::Violation, "fork");
+        scene.breaks(&[G15]);
+    }
+
+    #[test]
+    fn a_server_that_is_known_to_be_honest_excuses_no_alarm() {
+        let mut scene = Scene::new();
+        scene.facts.honest = true;
+        scene.act("server.roll_back_to(before)", true);
+        let op = scene.start_download("alice", "n");
+        scene.message(op, "read", b"?", Some(b"yes"), Some(b"no"));
+        scene.fail_with(op, Class::Violation, "rollback");
+        scene.breaks(&[G15]);
     }
 
     #[test]

@@ -160,7 +160,8 @@ pub fn judge_reach(history: &History, reach: &Reach) -> Result<Vec<Breach>, Stri
             if !writes || touch.classes != revocation.classes {
                 continue;
             }
-            let objects = objects_of(history, op.id, &reach.known);
+            let objects = objects_since(history.events(), op.id, &reach.known);
+            let anew = sent_anew(&case, touch, revocation, &reach.known);
             if before && !replaced(&case, touch, revocation) {
                 let closed = objects
                     .iter()
@@ -172,7 +173,12 @@ pub fn judge_reach(history: &History, reach: &Reach) -> Result<Vec<Breach>, Stri
                         reach.user
                     ));
                 }
-            } else if later.contains(touch.op) {
+            } else {
+                let objects = if later.contains(touch.op) {
+                    &objects
+                } else {
+                    &anew
+                };
                 breaches.extend(
                     objects
                         .iter()
@@ -192,6 +198,28 @@ pub fn judge_reach(history: &History, reach: &Reach) -> Result<Vec<Breach>, Stri
         }
     }
     Ok(breaches)
+}
+
+/// What a write sent anew, having met the revocation on its way: the last of it followed the
+/// revocation's head, and its objects since then count as written by one who has seen it.
+fn sent_anew(
+    case: &Case<'_>,
+    touch: &Touch<'_>,
+    revocation: &Touch<'_>,
+    known: &BTreeSet<ObjectKey>,
+) -> BTreeSet<ObjectKey> {
+    let (op, revoke) = (&case.truth.ops[touch.op], &case.truth.ops[revocation.op]);
+    let follows = case.chain.past[touch.op].contains(revocation.op);
+    if revoke.before(op) || !follows {
+        return BTreeSet::new();
+    }
+    let published = |event: &Event| match event {
+        Event::Published { operation, .. } => *operation == revoke.id,
+        _ => false,
+    };
+    let events = case.history.events();
+    let since = events.iter().rposition(published).unwrap_or(events.len());
+    objects_since(&events[since..], op.id, known)
 }
 
 /// Whether a write was replaced before the user was ever let in: then it need not open.
@@ -215,9 +243,8 @@ fn replaced(case: &Case<'_>, touch: &Touch<'_>, revocation: &Touch<'_>) -> bool 
     })
 }
 
-fn objects_of(history: &History, id: u32, known: &BTreeSet<ObjectKey>) -> BTreeSet<ObjectKey> {
-    history
-        .events()
+fn objects_since(events: &[Event], id: u32, known: &BTreeSet<ObjectKey>) -> BTreeSet<ObjectKey> {
+    events
         .iter()
         .filter_map(|event| match event {
             Event::Wrote {

@@ -383,6 +383,13 @@ impl Scene {
         });
     }
 
+    pub(crate) fn disturbed(&mut self, text: &str) {
+        self.history.push(Event::Disturbed {
+            text: text.to_owned(),
+            applied: true,
+        });
+    }
+
     pub(crate) fn act(&mut self, text: &str, applied: bool) {
         self.history.push(Event::Act {
             text: text.to_owned(),

@@ -1,8 +1,11 @@
 //! Power control: a script that nobody falls for proves nothing.
 
-use super::decide::honest_failure;
+use std::rc::Rc;
+
+use super::decide::{acts, honest_failure};
 use super::{Control, Plan, Run, Subject, Twin, once_with};
 use crate::attack::Expectation;
+use crate::driver::{Lie, Planted};
 use crate::history::Event;
 use crate::stage::Acts;
 
@@ -13,10 +16,14 @@ pub enum Power {
     NotAsked,
     /// It could: without these defences the guarantee falls, and without fewer of them it stands.
     Shown(Vec<String>),
+    /// It could: this planted lie was seen.
+    Planted(&'static str),
     /// The control lies elsewhere, as the script's header says.
     Elsewhere,
     /// No control. Says why.
     None(String),
+    /// The header says that the control is planted, and names no client for it: none was run.
+    Unexecuted,
 }
 
 /// Shows that the script could have failed.
@@ -28,8 +35,10 @@ pub(super) fn power(
 ) -> Power {
     let plan = subject.plan();
     match plan.control {
-        _ if plan.chaos => Power::Elsewhere,
-        Control::Planted => Power::Elsewhere,
+        Control::Planted => match plan.planted {
+            Some(lie) => planted(subject, plan, lie, seed),
+            None => Power::Unexecuted,
+        },
         Control::Claim => claim(honest, attacked),
         Control::Defences => match without(subject, plan, twin, seed) {
             Ok(()) => Power::Shown(plan.defences.clone()),
@@ -46,18 +55,20 @@ fn without(subject: &dyn Subject, plan: &Plan, twin: &Twin, seed: u64) -> Result
     let run = |defences: &[String], acts| {
         let client = twin(defences)?;
         let setting = (acts, defences.to_vec());
-        Ok::<Run, String>(once_with(subject, client, setting, seed, false))
+        let run = once_with(subject, client, setting, seed);
+        undecided(&run).map_or(Ok(run), Err)
     };
     let honest = run(&plan.defences, Acts::Evaluated)?;
     if let Some(why) = honest_failure(&honest) {
         return Err(format!("without {named} the honest run fails: {why}"));
     }
+    if acts(&honest.attack) && honest.breaks(plan.guarantee) {
+        let id = plan.guarantee.id();
+        return Err(format!("without {named} {id} falls in the honest run, too"));
+    }
     let weak = run(&plan.defences, Acts::Applied)?;
     if !weak.breaks(plan.guarantee) {
-        let fault = weak
-            .faults
-            .first()
-            .map(|fault| fault.breach.evidence.clone());
+        let fault = weak.faults.first().map(|fault| fault.evidence.clone());
         let stray = || weak.stray_failure().map(|(_, failure)| failure.to_string());
         let unmet = || {
             weak.judgements
@@ -79,6 +90,36 @@ fn without(subject: &dyn Subject, plan: &Plan, twin: &Twin, seed: u64) -> Result
     Ok(())
 }
 
+/// Why a run shows neither that a guarantee stands nor that it falls, if it does not.
+fn undecided(run: &Run) -> Option<String> {
+    let stopped = run.stopped.as_ref().filter(|stopped| !stopped.by_operation);
+    let why = stopped
+        .map(|stopped| &stopped.text)
+        .or(run.undecided.first())?;
+    let off = run.without.join(", ");
+    Some(format!("the run without {off} did not end: {why}"))
+}
+
+/// Plays the script once more, against the client with one planted lie: it must be seen.
+fn planted(subject: &dyn Subject, plan: &Plan, lie: &'static Lie, seed: u64) -> Power {
+    let client = Rc::new(Planted(lie));
+    let run = once_with(subject, client, (Acts::Applied, Vec::new()), seed);
+    // The lie stands where the client tells it, guarded or not.
+    if run.breaks(plan.guarantee)
+        || run
+            .breaches
+            .iter()
+            .any(|one| one.guarantee == plan.guarantee)
+    {
+        return Power::Planted(lie.name);
+    }
+    Power::None(format!(
+        "a client that {} keeps {} by what the oracles see",
+        lie.sentence,
+        plan.guarantee.id()
+    ))
+}
+
 /// All subsets but the empty one, which is the client itself, and the whole.
 fn proper_subsets(all: &[String]) -> Vec<Vec<String>> {
     let count = all.len().min(16);
@@ -90,7 +131,7 @@ fn proper_subsets(all: &[String]) -> Vec<Vec<String>> {
 }
 
 /// What a client admits here it must elsewhere claim, or it would admit it whatever is true.
-fn claim(honest: &Run, attacked: &Run) -> Power {
+pub(super) fn claim(honest: &Run, attacked: &Run) -> Power {
     let mut judgements = attacked.judgements.iter();
     let admitted = judgements.find_map(|judgement| match &judgement.expectation {
         Expectation::Admitted { claim } => Some(claim.as_str()),

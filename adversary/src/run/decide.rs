@@ -1,10 +1,10 @@
 //! From what was found in the runs of a script to its verdict.
 
-use super::{Plan, Run, Target};
+use super::{Plan, Run};
 use crate::attack::{Attack, Expectation, Step};
 use crate::client::Failure;
 use crate::stage::Fallen;
-use crate::verdict::{Breach, Verdict};
+use crate::verdict::{Breach, Guarantee, Verdict};
 
 /// A verdict and its reason.
 pub(super) struct Decision {
@@ -36,24 +36,62 @@ impl Decision {
     }
 }
 
+/// The verdict of a script, from its honest and its attacked run.
+///
+/// Of a client of ours every breach of either run counts. Another one is convicted by an attack
+/// alone, and only where it does right before an honest server.
+pub(super) fn both(plan: &Plan, honest: &Run, run: &Run, ours: bool) -> Decision {
+    match self::honest(plan, honest, ours) {
+        None => attacked(plan, honest, run, ours),
+        Some(fault) if !ours => fault,
+        Some(mut fault) => {
+            let Decision {
+                verdict,
+                reason,
+                breaches,
+            } = attacked(plan, honest, run, ours);
+            fault.worsen(verdict, || reason);
+            fault.breaches.extend(breaches);
+            fault
+        }
+    }
+}
+
+/// What an honest server cannot make fall: a client in whose honest run it does is wrong whoever
+/// serves. Secrets may rightly fall before a server that only watches.
+const NEVER_HONESTLY: [Guarantee; 9] = [
+    Guarantee::G1,
+    Guarantee::G2,
+    Guarantee::G3,
+    Guarantee::G4,
+    Guarantee::G5,
+    Guarantee::G8,
+    Guarantee::G11,
+    Guarantee::G12,
+    Guarantee::G15,
+];
+
 /// What is wrong with the honest run, if anything is.
-pub(super) fn honest(plan: &Plan, run: &Run, target: &Target) -> Option<Decision> {
+fn honest(plan: &Plan, run: &Run, ours: bool) -> Option<Decision> {
     let mut decision = Decision::new(Verdict::Inapplicable, "");
     if let Some(why) = honest_failure(run) {
         decision.worsen(Verdict::Unknown, || format!("the honest run fails: {why}"));
     }
-    // A conviction counts only where the client's honest run succeeds; what an oracle sees there
-    // convicts our own client alone.
-    if target.ours {
+    let mut breaches = fallen(plan, run).chain(run.breaches.iter().cloned());
+    if ours {
         for fault in &run.faults {
-            decision.broken(fault.breach.clone());
+            decision.broken(fault.clone());
         }
-        for breach in fallen(plan, run).chain(run.breaches.iter().cloned()) {
+        for breach in breaches {
             decision.broken(breach);
         }
         if let Some(why) = run.undecided.first() {
             decision.worsen(Verdict::Unknown, || format!("in the honest run, {why}"));
         }
+    } else if let Some(breach) = breaches.find(|one| NEVER_HONESTLY.contains(&one.guarantee)) {
+        decision.worsen(Verdict::Unknown, || {
+            format!("the honest run is wrong: {breach}")
+        });
     }
     (decision.verdict > Verdict::Inapplicable).then_some(decision)
 }
@@ -79,7 +117,7 @@ fn fallen<'a>(plan: &'a Plan, run: &'a Run) -> impl Iterator<Item = Breach> + 'a
 /// A guarantee that falls before a server that only watches is no failure of the run.
 pub(super) fn honest_failure(run: &Run) -> Option<String> {
     if let Some(fault) = run.faults.first() {
-        return Some(fault.breach.evidence.clone());
+        return Some(fault.evidence.clone());
     }
     if let Some((number, failure)) = run.stray_failure() {
         return Some(format!("operation {number}: {failure} ({})", failure.text));
@@ -98,7 +136,7 @@ pub(super) fn honest_failure(run: &Run) -> Option<String> {
 }
 
 /// The verdict of a script whose honest run is as it should be.
-pub(super) fn attacked(plan: &Plan, honest: &Run, run: &Run, target: &Target) -> Decision {
+fn attacked(plan: &Plan, honest: &Run, run: &Run, ours: bool) -> Decision {
     let mut decision = met(run);
     for breach in fallen(plan, run) {
         decision.broken(breach);
@@ -116,13 +154,18 @@ pub(super) fn attacked(plan: &Plan, honest: &Run, run: &Run, target: &Target) ->
         });
     }
     for fault in &run.faults {
-        died(&mut decision, run, fault.breach.clone(), target);
+        died(&mut decision, run, fault.clone(), ours);
     }
     for breach in &run.breaches {
         decision.broken(breach.clone());
     }
-    if let Some(stopped) = run.stopped.as_ref().filter(|stopped| !stopped.by_operation) {
-        decision.worsen(Verdict::Unknown, || stopped.text.clone());
+    if let Some(stopped) = &run.stopped {
+        // What the script would have asked after that was never answered.
+        let verdict = match stopped.by_operation {
+            true => Verdict::Refused,
+            false => Verdict::Unknown,
+        };
+        decision.worsen(verdict, || stopped.text.clone());
     }
     if let Some(why) = run.undecided.first() {
         decision.worsen(Verdict::Unknown, || why.clone());
@@ -137,12 +180,12 @@ pub(super) fn attacked(plan: &Plan, honest: &Run, run: &Run, target: &Target) ->
 
 /// A client of ours that dies is broken. Another one that panics refused; one that does not stop
 /// is broken all the same.
-fn died(decision: &mut Decision, run: &Run, breach: Breach, target: &Target) {
+fn died(decision: &mut Decision, run: &Run, breach: Breach, ours: bool) {
     let outcome = breach
         .operation
         .and_then(|operation| run.history.outcome(operation));
     let panicked = matches!(outcome, Some(Err(failure)) if failure.name == Failure::PANICKED);
-    if panicked && !target.ours {
+    if panicked && !ours {
         decision.worsen(Verdict::Refused, || breach.evidence);
     } else {
         decision.broken(breach);
@@ -163,10 +206,7 @@ fn met(run: &Run) -> Decision {
             );
         }
     }
-    if run.judgements.is_empty() {
-        return Decision::new(Verdict::Harmless, "every operation succeeded");
-    }
-    Decision::new(Verdict::Caught, "every expectation was met")
+    Decision::new(Verdict::Harmless, "nothing was seen to fall")
 }
 
 /// Whether the clients were shown the same as in the honest run, byte for byte and in this order.
@@ -181,15 +221,23 @@ fn is_inert(plan: &Plan, honest: &Run, run: &Run) -> bool {
                 | Expectation::OpenedBy { .. }
                 | Expectation::SameView { .. }
                 | Expectation::NoRequest { .. }
+                | Expectation::Observed
         )
     });
+    if plan.chaos {
+        // A late message is the same message, and a doubled one may be answered twice alike.
+        let mut steps = run.attack.steps.iter();
+        let edited =
+            steps.any(|step| matches!(step, Step::EditRequest { .. } | Step::EditReply { .. }));
+        return plan.edits && !edited;
+    }
     // A passive server has no acts, and what is decided offline needs none.
-    if plan.chaos || (passive && !acts(&run.attack)) {
+    if passive && !acts(&run.attack) {
         return false;
     }
     honest.history.dialogue().eq(run.history.dialogue())
 }
 
-fn acts(attack: &Attack) -> bool {
+pub(super) fn acts(attack: &Attack) -> bool {
     attack.steps.iter().any(Step::is_act)
 }

@@ -5,6 +5,8 @@ mod decide;
 mod offline;
 mod parallel;
 mod script;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -14,10 +16,10 @@ use std::time::Duration;
 
 use crate::attack::Attack;
 use crate::client::Failure;
-use crate::driver::{Client, time_in_clients};
+use crate::driver::{Client, Lie, time_in_clients};
 use crate::history::History;
 use crate::oracle::{self, Facts};
-use crate::stage::{Acts, Fault, Judgement, Stage, password_of};
+use crate::stage::{Acts, Judgement, Stage, password_of};
 use crate::verdict::{Breach, Guarantee, Verdict};
 
 pub use control::Power;
@@ -41,6 +43,10 @@ pub struct Plan {
     pub operations: Vec<String>,
     /// What else the client and its front must offer.
     pub needs: Vec<String>,
+    /// The client whose planted lie must be seen, where the control names one.
+    pub planted: Option<&'static Lie>,
+    /// Whether the script does anything to messages.
+    pub edits: bool,
     /// Users whose keys the server holds.
     pub colluders: BTreeSet<String>,
 }
@@ -50,7 +56,7 @@ pub struct Plan {
 pub enum Control {
     /// The client without the named defences must break the guarantee.
     Defences,
-    /// A planted breach must be seen, elsewhere.
+    /// A planted breach must be seen: in a run of the client with one lie, if the header names it.
     Planted,
     /// The client must elsewhere in the run claim what it admits here that it cannot know.
     Claim,
@@ -103,7 +109,7 @@ pub struct Run {
     /// The operations that any expectation guarded.
     pub guarded: Vec<u32>,
     /// Panics, hangs and spent budgets of the client.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<Breach>,
     /// Operations that failed outside every expectation.
     pub stray: Vec<u32>,
     /// What stopped the script before its end.
@@ -155,12 +161,8 @@ pub fn run(subject: &dyn Subject, target: &Target, seed: u64) -> Report {
         return report;
     }
     let honest = once(subject, target, Acts::Evaluated, seed);
-    let honest_fault = decide::honest(plan, &honest, target);
     let attacked = once(subject, target, Acts::Applied, seed);
-    let decision = match honest_fault {
-        Some(fault) => fault,
-        None => decide::attacked(plan, &honest, &attacked, target),
-    };
+    let decision = decide::both(plan, &honest, &attacked, target.ours);
     (report.verdict, report.reason) = (decision.verdict, decision.reason);
     report.breaches = decision.breaches;
     if let Some(twin) = &target.twin {
@@ -213,7 +215,7 @@ fn applies(plan: &Plan, target: &Target) -> Result<(), String> {
 #[must_use]
 pub fn once(subject: &dyn Subject, target: &Target, acts: Acts, seed: u64) -> Run {
     let client = Rc::clone(&target.client);
-    once_with(subject, client, (acts, Vec::new()), seed, !target.ours)
+    once_with(subject, client, (acts, Vec::new()), seed)
 }
 
 /// One run against a client, some of whose defences may be off.
@@ -222,9 +224,7 @@ fn once_with(
     client: Rc<dyn Client>,
     (acts, without): (Acts, Vec<String>),
     seed: u64,
-    foreign: bool,
 ) -> Run {
-    let remembers = client.remembers();
     let stage = Rc::new(RefCell::new(Stage::new(client, acts, seed)));
     // The script engine is ours: if it crashes, that is the testbed's failure.
     let played = catch_unwind(AssertUnwindSafe(|| subject.play(&stage)));
@@ -236,21 +236,28 @@ fn once_with(
     });
     let stage = stage.borrow();
     let facts = Facts {
-        foreign,
-        remembers,
+        honest: subject.plan().chaos,
+        // Known now alone: what a client keeps is seen when it does.
+        remembers: stage.client().remembers(),
         colluders: subject.plan().colluders.clone(),
         passwords: stage.users().iter().map(|user| password_of(user)).collect(),
         ..Facts::default()
     };
     let history = stage.history().clone();
-    let judged = catch_unwind(AssertUnwindSafe(|| oracle::judge(&history, &facts)));
-    let mut judged = judged.unwrap_or_else(|_| oracle::Judgement {
-        breaches: Vec::new(),
-        undecided: vec!["an oracle crashed".to_owned()],
-    });
+    let mut judged = or_undecided("an oracle", || oracle::judge(&history, &facts));
+    // A death that the stage saw is not told twice.
+    let faults = stage.faults().to_vec();
+    let is_told = |breach: &Breach| {
+        let mut faults = faults.iter();
+        faults
+            .any(|fault| (fault.guarantee, fault.operation) == (breach.guarantee, breach.operation))
+    };
+    judged.breaches.retain(|breach| !is_told(breach));
     let mut judgements = stage.judgements().to_vec();
     let plan = subject.plan();
-    let found = offline::examine(&stage, acts, plan, &history, &mut judgements);
+    let found = or_undecided("the decryptor", || {
+        offline::examine(&stage, acts, plan, &history, &mut judgements)
+    });
     judged.breaches.extend(found.breaches);
     judged.undecided.extend(found.undecided);
     Run {
@@ -259,13 +266,21 @@ fn once_with(
         attack: stage.attack(),
         judgements,
         guarded: stage.guarded(),
-        faults: stage.faults().to_vec(),
+        faults,
         stray: stage.stray().to_vec(),
         stopped,
         breaches: judged.breaches,
         undecided: judged.undecided,
         history,
     }
+}
+
+/// What a judge says. One that crashes has not decided: that is the testbed's failure.
+fn or_undecided(who: &str, judge: impl FnOnce() -> oracle::Judgement) -> oracle::Judgement {
+    catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| oracle::Judgement {
+        breaches: Vec::new(),
+        undecided: vec![format!("{who} crashed")],
+    })
 }
 
 impl Run {
@@ -279,18 +294,23 @@ impl Run {
         Some((number, failure))
     }
 
+    /// Whether the operation ended in a panic, a hang or a spent budget.
+    fn died(&self, operation: u32) -> bool {
+        let deaths = [Failure::PANICKED, Failure::EXHAUSTED];
+        let outcome = self.history.outcome(operation);
+        matches!(outcome, Some(Err(failure)) if deaths.contains(&failure.name.as_str()))
+    }
+
     /// Whether this run shows that the guarantee fell at an operation that the script names.
     ///
     /// A panic, a hang or a limit is no such thing.
     fn breaks(&self, guarantee: Guarantee) -> bool {
         let guarded = |operation: Option<u32>| {
-            operation.is_none_or(|operation| self.guarded.contains(&operation))
+            operation
+                .is_none_or(|operation| self.guarded.contains(&operation) && !self.died(operation))
         };
         let mut seen = self.breaches.iter();
-        let mut faults = self.faults.iter().filter(|fault| !fault.crash);
         seen.any(|breach| breach.guarantee == guarantee && guarded(breach.operation))
-            || faults
-                .any(|fault| fault.breach.guarantee == guarantee && guarded(fault.breach.operation))
             || self
                 .judgements
                 .iter()

@@ -9,14 +9,7 @@ use crate::driver::{Front, REALM};
 use crate::history::{History, ObjectKey};
 use crate::oracle::{self, KeyUse};
 use crate::stage::{Acts, Fallen, Judgement, Stage, password_of};
-use crate::verdict::{Breach, Guarantee};
-
-/// What came out.
-#[derive(Debug, Default)]
-pub(super) struct Findings {
-    pub(super) breaches: Vec<Breach>,
-    pub(super) undecided: Vec<String>,
-}
+use crate::verdict::{Guarantee, Verdict};
 
 /// Opens what users' keys open, as far as the script asks for it, and judges.
 ///
@@ -27,8 +20,8 @@ pub(super) fn examine(
     plan: &Plan,
     history: &History,
     judgements: &mut [Judgement],
-) -> Findings {
-    let mut findings = Findings::default();
+) -> oracle::Judgement {
+    let mut findings = oracle::Judgement::default();
     let native = stage.client().declaration().front == Front::Native;
     if acts == Acts::Evaluated || !native {
         return findings;
@@ -71,12 +64,13 @@ struct Offline<'s> {
 impl Offline<'_> {
     fn opened_by(&mut self, user: &str) -> &Opened {
         let versions = self.stage.versions();
-        self.opened
-            .entry(user.to_owned())
-            .or_insert_with(|| decryptor::open(&REALM, user, &password_of(user), versions))
+        self.opened.entry(user.to_owned()).or_insert_with(|| {
+            let history = self.stage.history();
+            decryptor::open(&REALM, user, &password_of(user), versions, history)
+        })
     }
 
-    fn judge(&mut self, judgement: &mut Judgement, findings: &mut Findings) {
+    fn judge(&mut self, judgement: &mut Judgement, findings: &mut oracle::Judgement) {
         let (colluder, object, closed) = match &judgement.expectation {
             Expectation::ClosedTo { colluder, object } => (colluder.clone(), object, true),
             Expectation::OpenedBy { colluder, object } => (colluder.clone(), object, false),
@@ -102,6 +96,9 @@ impl Offline<'_> {
             (false, false) => {
                 let what = format!("the decryptor does not open {object} with {colluder}'s keys");
                 findings.undecided.push(what);
+            }
+            (true, false) if judgement.instead.is_none() => {
+                judgement.verdict = Some(Verdict::Caught);
             }
             (true, false) | (false, true) => {}
         }

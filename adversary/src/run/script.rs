@@ -105,6 +105,10 @@ fn plan(script: &Script, header: Option<&Header>) -> Plan {
             .map(|header| header.defences.clone())
             .unwrap_or_default(),
         control: header.map_or(Control::Planted, |header| header.control),
+        planted: header.and_then(|header| header.planted),
+        edits: ["on_reply", "on_request"]
+            .iter()
+            .any(|word| words.calls.contains(*word)),
         chaos: header.is_some_and(|header| header.class == "chaos"),
         operations: operations.into_iter().collect(),
         needs: needs.into_iter().collect(),

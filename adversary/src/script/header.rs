@@ -3,6 +3,7 @@
 use super::error::{Fault, ScriptError};
 use super::known;
 use super::nearest::{listed, nearest};
+use crate::driver::Lie;
 use crate::run::Control;
 use crate::verdict::{Guarantee, Verdict};
 
@@ -47,6 +48,8 @@ pub struct Header {
     pub verdict: Verdict,
     /// How the script shows that it has power.
     pub control: Control,
+    /// The client that is played for a planted control, if the script names one.
+    pub planted: Option<&'static Lie>,
     /// Other rows of the catalogue, and cases of the semantics, that the script covers.
     pub rows: Vec<String>,
     /// The count and the seed of a sampled quantifier.
@@ -140,7 +143,7 @@ pub fn read(text: &str, defences: &[&str]) -> Result<Header, ScriptError> {
     }
     let verdict = must("verdict")?;
     one_of(verdict, "expected verdict", known::VERDICTS.iter().copied())?;
-    let control = control(find(fields, "control"))?;
+    let (control, planted) = control(find(fields, "control"))?;
     let defence_list = must("defences")?;
     Ok(Header {
         id,
@@ -151,6 +154,7 @@ pub fn read(text: &str, defences: &[&str]) -> Result<Header, ScriptError> {
         defences: read_defences(defence_list, control, defences)?,
         verdict: Verdict::parse(&verdict.value).ok_or_else(|| empty(verdict))?,
         control,
+        planted,
         rows: find(fields, "rows").map(words).unwrap_or_default(),
         sample: find(fields, "sample").map(sample).transpose()?,
         needs: needs(find(fields, "needs"))?,
@@ -165,7 +169,7 @@ pub const fn meaning(key: &str) -> &'static str {
         b"source" => "where the attack was published, such as [SUNDR04]",
         b"defences" => "the smallest set whose removal breaks the guarantee",
         b"verdict" => "caught, harmless or admitted",
-        b"control" => "planted or claim, where no defence can be removed",
+        b"control" => "planted, planted LIE or claim, where no defence can be removed",
         b"rows" => "other rows and cases that the script covers",
         b"sample" => "count 64, seed 1, if a quantifier is sampled",
         _ => "what a client must offer beyond what the verbs show",
@@ -291,16 +295,24 @@ fn guarantee(line: &Line) -> Result<Guarantee, ScriptError> {
     })
 }
 
-fn control(line: Option<&Line>) -> Result<Control, ScriptError> {
+fn control(line: Option<&Line>) -> Result<(Control, Option<&'static Lie>), ScriptError> {
     let Some(line) = line else {
-        return Ok(Control::Defences);
+        return Ok((Control::Defences, None));
     };
-    one_of(line, "control", ["planted", "claim"])?;
-    Ok(if line.value == "claim" {
-        Control::Claim
-    } else {
-        Control::Planted
-    })
+    let Some(name) = line.value.strip_prefix("planted ") else {
+        one_of(line, "control", ["planted", "claim"])?;
+        return Ok(match line.value.as_str() {
+            "claim" => (Control::Claim, None),
+            _ => (Control::Planted, None),
+        });
+    };
+    let named = Lie::ALL.iter().find(|lie| lie.name == name.trim());
+    let lie = named.ok_or_else(|| {
+        let known = Lie::ALL.iter().map(|lie| lie.name);
+        ScriptError::not_in(Fault::Header, "planted lie", name.trim(), known)
+            .at(line.line, line.column)
+    })?;
+    Ok((Control::Planted, Some(lie)))
 }
 
 fn read_defences(

@@ -10,7 +10,7 @@ use crate::driver::{Call, Response, timed};
 use crate::history::Event;
 use crate::script::performer::{Message, Progress};
 use crate::selector::Selector;
-use crate::verdict::Guarantee;
+use crate::verdict::{Breach, Guarantee};
 
 /// A step that is not done yet.
 pub(super) struct Frame {
@@ -321,7 +321,11 @@ impl Stage {
     /// Ends a client that did not end by itself.
     fn died(&mut self, number: u32, name: &str, evidence: String) {
         let device = self.operations[number as usize].device.clone();
-        self.breach(Guarantee::G12, number, evidence.clone(), true);
+        self.faults.push(Breach {
+            guarantee: Guarantee::G12,
+            evidence: evidence.clone(),
+            operation: Some(number),
+        });
         let failure = Failure {
             class: Class::Other,
             name: name.to_owned(),

@@ -252,7 +252,12 @@ impl Stage {
         };
         let honest = (!edits.is_empty() || self.versions.lies_to(device)).then(|| {
             let mut store = self.versions.rehearsal();
-            Bytes::from(self.rules.twin().answer(&mut store, device, sent).reply)
+            let mut rules = self.rules.twin();
+            let mut answered = rules.answer(&mut store, device, sent);
+            if edits.contains(&Edit::Twice) {
+                answered = rules.answer(&mut store, device, sent);
+            }
+            Bytes::from(answered.reply)
         });
         let mut arriving = Some(Bytes::clone(sent));
         let mut times = 1;
@@ -280,9 +285,13 @@ impl Stage {
                 answered = Some(self.answer_one(number, device, &bytes));
             }
         }
+        let instead = instead.map(Bytes::from);
+        let is_network = edits.iter().all(Edit::is_network);
+        // A server that is busy says so, and is honest.
+        let busy = instead.clone().filter(|_| is_network);
         Reply {
-            honest: honest.or_else(|| answered.clone()),
-            shown: instead.map(Bytes::from).or(answered),
+            honest: busy.or(honest).or_else(|| answered.clone()),
+            shown: instead.or(answered),
         }
     }
 
@@ -317,13 +326,19 @@ impl Stage {
             Acts::Applied => edits,
             Acts::Evaluated => &[],
         };
-        let mut shown = reply.shown;
+        let Reply {
+            mut honest,
+            mut shown,
+        } = reply;
         for edit in edits {
             match edit {
                 Edit::Replace { bytes } => shown = Some(Bytes::clone(bytes)),
                 Edit::Drop => shown = None,
                 Edit::Refuse { name } | Edit::StoreBut { name } => {
                     shown = self.rules.refusal(name).map(Bytes::from);
+                    if edits.iter().all(Edit::is_network) {
+                        honest.clone_from(&shown);
+                    }
                 }
                 Edit::Acknowledge => shown = Some(Bytes::from(self.rules.acknowledgement())),
                 Edit::Delay { duration_ms } => self.clock.advance(*duration_ms),
@@ -345,7 +360,7 @@ impl Stage {
         let running = &mut self.operations[number as usize];
         running.state = State::Answered;
         running.bytes += shown.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        self.note_reply(request, reply.honest, shown);
+        self.note_reply(request, honest, shown);
         let running = &self.operations[number as usize];
         let device = running.device.clone();
         self.device(&device).line.respond(Response::Reply(response));
@@ -365,9 +380,11 @@ impl Stage {
     fn note_edits(&mut self, edits: &[Edit]) {
         let applied = self.acts == Acts::Applied;
         for edit in edits {
-            self.history.push(Event::Act {
-                text: edit.to_string(),
-                applied,
+            let text = edit.to_string();
+            self.history.push(if edit.is_network() {
+                Event::Disturbed { text, applied }
+            } else {
+                Event::Act { text, applied }
             });
         }
     }

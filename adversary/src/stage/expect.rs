@@ -1,8 +1,8 @@
 //! What guarded operations came to, beside what was expected of them.
 
-use super::{Acts, Stage, count};
+use super::{Acts, Sent, Stage, count};
 use crate::attack::Expectation;
-use crate::client::{Class, Failure};
+use crate::client::{Claims, Class, DeviceName, Failure};
 use crate::history::Event;
 use crate::script::performer::Progress;
 use crate::selector::Selector;
@@ -51,6 +51,9 @@ pub(super) struct Expectations {
     judged: Vec<Judgement>,
     /// What the server saw in the first of two parts that must look the same.
     first_view: Vec<Seen>,
+    /// What a device has still to admit, as its client was not asked inside the expectation: the
+    /// place of the judgement, the device, and the claim.
+    unanswered: Vec<(usize, DeviceName, String)>,
 }
 
 struct Open {
@@ -80,6 +83,16 @@ impl Expectations {
         }
         !self.open.is_empty()
     }
+
+    /// Notes whose answer settles an admission that nothing inside could settle.
+    fn wait_for_answer(&mut self, judgement: &Judgement, last: Option<&DeviceName>) {
+        if let (Expectation::Admitted { claim }, Some(UNANSWERED), Some(device)) =
+            (&judgement.expectation, judgement.instead.as_deref(), last)
+        {
+            let waits = (self.judged.len(), device.clone(), claim.clone());
+            self.unanswered.push(waits);
+        }
+    }
 }
 
 impl Stage {
@@ -99,12 +112,42 @@ impl Stage {
             return Err("no expectation is open".to_owned());
         };
         let judgement = self.judge(open);
+        let last = judgement.operations.last();
+        let last = last.map(|number| &self.operations[*number as usize].device);
+        self.expectations.wait_for_answer(&judgement, last);
         let instead = judgement.instead.clone();
         self.history.push(Event::ExpectationClosed {
             met: instead.is_none(),
         });
         self.expectations.judged.push(judgement);
         Ok(Progress::Judged(instead.map_or(Ok(()), Err)))
+    }
+
+    /// An answer of a device whose client was not asked before says now what it admits.
+    pub(super) fn settle(&mut self, number: u32) {
+        let running = &self.operations[number as usize];
+        let Some(outcome) = &running.outcome else {
+            return;
+        };
+        let waits = |(_, device, _): &(usize, DeviceName, String)| *device == running.device;
+        let asked = self.client.is_asked(&running.what);
+        let Some(at) = self.expectations.unanswered.iter().position(waits) else {
+            return;
+        };
+        if !asked {
+            return;
+        }
+        let found = match outcome {
+            Ok(answer) => admission(&answer.claims, &self.expectations.unanswered[at].2),
+            Err(failure) if failure.name == Failure::CRASHED => return,
+            Err(failure) => Found::instead(Some(Verdict::Refused), failure.to_string()),
+        };
+        let (judged, ..) = self.expectations.unanswered.remove(at);
+        let judgement = &mut self.expectations.judged[judged];
+        judgement.operations.push(number);
+        judgement.verdict = found.verdict;
+        judgement.fallen = found.fallen;
+        judgement.instead = found.instead;
     }
 
     fn judge(&mut self, open: Open) -> Judgement {
@@ -135,16 +178,17 @@ impl Stage {
                 self.outcomes(&open, &wanted.in_honest(honest, None))
             }
             Expectation::Admitted { claim } => self.admitted(&open, claim, honest),
-            Expectation::NoRequest { selector } if !honest => self.no_request(&open, selector),
-            Expectation::SameView { second } if !honest => self.same_view(&open, *second),
+            Expectation::NoRequest { selector } if honest => self.is_sent(&open, Some(selector)),
+            Expectation::NoRequest { selector } => self.no_request(&open, selector),
+            // Only the attacked run is judged: a client that tells too much tells it in both.
+            Expectation::SameView { .. } if honest => self.is_sent(&open, None),
+            Expectation::SameView { second } => self.same_view(&open, *second),
             Expectation::Unchanged => self.unchanged(&open),
-            // Only the attacked run is judged: a client that tells too much tells it in both. The
-            // rest is for the oracles.
-            Expectation::NoRequest { .. }
-            | Expectation::SameView { .. }
-            | Expectation::ClosedTo { .. }
-            | Expectation::OpenedBy { .. }
-            | Expectation::Anything => Found::nothing(),
+            // The rest is for the decryptor and the oracles.
+            Expectation::Observed | Expectation::ClosedTo { .. } | Expectation::OpenedBy { .. } => {
+                self.succeeded(&open)
+            }
+            Expectation::Anything => Found::nothing(),
         };
         Judgement {
             expectation: open.expectation,
@@ -194,43 +238,52 @@ impl Stage {
         if honest {
             return Found::met(Verdict::Admitted);
         }
-        let answers = open.operations.iter().filter_map(|number| {
-            self.operations[*number as usize]
-                .outcome
-                .as_ref()?
-                .as_ref()
-                .ok()
-        });
-        let claims: Vec<Option<bool>> = answers
-            .map(|answer| match claim {
-                "unverified-contact" => answer.claims.contact_verified,
-                _ => answer.claims.monotone,
-            })
-            .collect();
         // The last guarded operation is the one that cannot know.
-        if claims.last() == Some(&Some(false)) {
-            return Found::met(Verdict::Admitted);
+        let mut answers = open.operations.iter().rev().filter_map(|number| {
+            let running = &self.operations[*number as usize];
+            let answer = running.outcome.as_ref()?.as_ref().ok()?;
+            self.client.is_asked(&running.what).then_some(answer)
+        });
+        match answers.next() {
+            Some(answer) => admission(&answer.claims, claim),
+            None => Found::instead(None, UNANSWERED.to_owned()),
         }
-        let guarantee = match claim {
-            "unverified-contact" => Guarantee::G8,
-            _ => Guarantee::G3,
-        };
-        let said = match claims.last() {
-            Some(Some(true)) => "the client claims that it knows",
-            _ => "the client does not say that it cannot know",
-        };
-        Found {
-            verdict: Some(Verdict::Broken),
-            fallen: Some(Fallen::Named(guarantee)),
-            instead: Some(said.to_owned()),
+    }
+
+    /// What an honest run must show of operations that the server only watches.
+    fn succeeded(&self, open: &Open) -> Found {
+        match (self.failures(open).first(), &open.expectation) {
+            (Some((_, failure)), _) => Found::instead(Some(Verdict::Refused), failure.to_string()),
+            (None, Expectation::Observed) => Found::met(Verdict::Harmless),
+            (None, _) => Found::nothing(),
         }
+    }
+
+    /// In an honest run, what must not be sent under attack is sent; or else it says nothing that
+    /// it is not. An error of the caller's may come, after the request.
+    fn is_sent(&self, open: &Open, selector: Option<&Selector>) -> Found {
+        let failures = self.failures(open);
+        let mut others = failures
+            .iter()
+            .filter(|(_, failure)| failure.class != Class::Usage);
+        if let Some((_, failure)) = others.next() {
+            return Found::instead(None, format!("{failure} ({})", failure.text));
+        }
+        let mut inside = self.requests[open.first_request..].iter();
+        let matches =
+            |sent: &Sent| selector.is_none_or(|selector| selector.matches(&sent.device, sent.kind));
+        if inside.any(matches) {
+            return Found::nothing();
+        }
+        let what = selector.map_or_else(|| "anything".to_owned(), Selector::to_string);
+        Found::instead(None, format!("an honest run that never sends {what}"))
     }
 
     fn no_request(&self, open: &Open, selector: &Selector) -> Found {
         let inside = self.requests[open.first_request..].iter();
         let mut matching = inside.filter(|sent| selector.matches(&sent.device, sent.kind));
         match matching.next() {
-            None => Found::nothing(),
+            None => Found::met(Verdict::Caught),
             Some(sent) => Found::fell(format!("{} sent {}", sent.device, sent.kind)),
         }
     }
@@ -250,7 +303,7 @@ impl Stage {
         }
         let first = std::mem::take(&mut self.expectations.first_view);
         if first == seen {
-            return Found::nothing();
+            return Found::met(Verdict::Caught);
         }
         let at = first
             .iter()
@@ -313,6 +366,28 @@ impl Stage {
     #[must_use]
     pub fn operations(&self) -> u32 {
         count(self.operations.len())
+    }
+}
+
+/// What becomes of an admission when no operation of the expectation reached the client, and none
+/// of the device does later.
+const UNANSWERED: &str = "nothing that the client was asked";
+
+/// What a client says about what it cannot know.
+fn admission(claims: &Claims, claim: &str) -> Found {
+    let (said, guarantee) = match claim {
+        "unverified-contact" => (claims.contact_verified, Guarantee::G8),
+        _ => (claims.monotone, Guarantee::G3),
+    };
+    let said = match said {
+        Some(false) => return Found::met(Verdict::Admitted),
+        Some(true) => "the client claims that it knows",
+        None => "the client does not say that it cannot know",
+    };
+    Found {
+        verdict: Some(Verdict::Broken),
+        fallen: Some(Fallen::Named(guarantee)),
+        instead: Some(said.to_owned()),
     }
 }
 

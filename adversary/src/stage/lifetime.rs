@@ -184,6 +184,7 @@ impl Stage {
             hold.waiting.retain(|waiting| *waiting != number);
         }
         let crashed = matches!(&outcome, Err(failure) if failure.name == Failure::CRASHED);
+        self.settle(number);
         let guarded = self.expectations.operation_ended(number);
         if outcome.is_err() && !crashed && !guarded {
             self.stray.push(number);

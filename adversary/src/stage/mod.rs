@@ -30,7 +30,7 @@ use crate::history::{Event, History};
 use crate::honest::storage::Key;
 use crate::honest::store::{Snapshot, Versions};
 use crate::script::performer::{Direction, Progress};
-use crate::verdict::{Breach, Guarantee};
+use crate::verdict::Breach;
 
 pub use budget::Budget;
 pub use expect::{Fallen, Judgement};
@@ -78,18 +78,9 @@ pub struct Stage {
     calls: u64,
     history: History,
     recorded: Recorded,
-    faults: Vec<Fault>,
+    faults: Vec<Breach>,
     stray: Vec<u32>,
     worlds: Option<world::Cursor>,
-}
-
-/// What the testbed itself saw fall, without an oracle.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// What fell, and where.
-    pub breach: Breach,
-    /// Whether it is a panic, a hang or a limit, which prove nothing of a strawman.
-    pub crash: bool,
 }
 
 impl Stage {
@@ -178,9 +169,9 @@ impl Stage {
         &self.client
     }
 
-    /// What the testbed saw fall by itself: panics, hangs and budgets among it.
+    /// Panics, hangs and spent budgets of the client, which the testbed saw without an oracle.
     #[must_use]
-    pub fn faults(&self) -> &[Fault] {
+    pub fn faults(&self) -> &[Breach] {
         &self.faults
     }
 
@@ -364,17 +355,6 @@ impl Stage {
                 })
             }
         }
-    }
-
-    fn breach(&mut self, guarantee: Guarantee, operation: u32, evidence: String, crash: bool) {
-        self.faults.push(Fault {
-            breach: Breach {
-                guarantee,
-                evidence,
-                operation: Some(operation),
-            },
-            crash,
-        });
     }
 }
 

@@ -102,6 +102,10 @@ fn evidence(report: &Report) -> String {
             ));
         }
         Power::None(why) => lines.push(format!("no control: {why}")),
+        Power::Planted(lie) => lines.push(format!("with the planted lie {lie}: it is seen")),
+        Power::Unexecuted => {
+            lines.push("the control is planted elsewhere: none was run".to_owned())
+        }
         Power::Elsewhere | Power::NotAsked => {}
     }
     lines.join("\n")
@@ -114,6 +118,7 @@ pub(super) fn runs_of(report: &Report) -> u64 {
     match &report.power {
         // Honest and attacked without all of them, then attacked without each proper subset.
         Power::Shown(defences) => own + (1 << defences.len().min(8)),
+        Power::Planted(_) => own + 1,
         _ => own,
     }
 }
@@ -169,9 +174,8 @@ pub(super) fn phrase(operation: &Operation) -> String {
 fn operations(run: &Run) -> Vec<OperationResult> {
     let started = started(&run.history);
     let crashed = |number: u32| {
-        let here =
-            |fault: &&turncoat_adversary::stage::Fault| fault.breach.operation == Some(number);
-        run.faults.iter().find(here)
+        let mut faults = run.faults.iter();
+        faults.any(|fault| fault.operation == Some(number))
     };
     let ended = run.history.events().iter().filter_map(|event| match event {
         Event::OperationEnded { operation, outcome } => Some((*operation, outcome)),
@@ -183,11 +187,11 @@ fn operations(run: &Run) -> Vec<OperationResult> {
             OperationResult {
                 actor: about.map_or_else(String::new, |(device, _)| device.to_string()),
                 operation: about.map_or_else(String::new, |(_, what)| phrase(what)),
-                outcome: match (outcome, crashed(number)) {
-                    (Ok(_), _) => Outcome::Succeeded,
-                    (Err(_), Some(fault)) if fault.crash => Outcome::Died,
-                    (Err(_), Some(_)) => Outcome::OverLimit,
-                    (Err(_), None) => Outcome::Failed,
+                outcome: match outcome {
+                    Ok(_) => Outcome::Succeeded,
+                    Err(failure) if failure.name == Failure::EXHAUSTED => Outcome::OverLimit,
+                    Err(_) if crashed(number) => Outcome::Died,
+                    Err(_) => Outcome::Failed,
                 },
                 error: outcome.as_ref().err().map(error),
             }
@@ -218,6 +222,10 @@ fn error(failure: &Failure) -> ClientError {
 fn acts(history: &History) -> Vec<String> {
     let acts = history.events().iter().filter_map(|event| match event {
         Event::Act {
+            text,
+            applied: true,
+        }
+        | Event::Disturbed {
             text,
             applied: true,
         } => Some(text.clone()),

@@ -96,6 +96,10 @@ impl Reader {
             Event::Act {
                 text,
                 applied: true,
+            }
+            | Event::Disturbed {
+                text,
+                applied: true,
             } => Some(timeline::Event::Act { text: text.clone() }),
             Event::Accepted {
                 device,

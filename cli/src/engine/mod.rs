@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use turncoat_adversary::catalogue::Catalogue;
-use turncoat_adversary::driver::{DefenceRow, Hardened, client_time, defence_table, external};
+use turncoat_adversary::driver::{DefenceRow, Hardened, defence_table, external};
 use turncoat_adversary::run::{self, ScriptSubject, dry_run, parallel};
 use turncoat_adversary::script::nearest::nearest;
 use turncoat_adversary::script::{ScriptError, Stop};
@@ -157,9 +157,8 @@ pub(crate) fn run(order: &Order<'_>, progress: &Progress) -> Result<Results, Fau
         let subject = read(&catalogue, source, stop.clone())?;
         let target = prepared.target()?;
         let _watched = watch.begin(index, stop);
-        let _before = client_time();
         let report = run::run(&subject, &target, attack.seed.0);
-        let spent = u64::try_from(client_time().as_nanos()).unwrap_or(u64::MAX);
+        let spent = u64::try_from(report.client_time.as_nanos()).unwrap_or(u64::MAX);
         inside_ns.fetch_add(spent, Ordering::Relaxed);
         ran.fetch_add(convert::runs_of(&report), Ordering::Relaxed);
         let result = convert::script(

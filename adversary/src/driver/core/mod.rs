@@ -3,12 +3,10 @@
 mod hardened;
 mod twin;
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use turncoat_strawman::defence::{Defence, weaken};
 
@@ -162,44 +160,15 @@ fn declaration() -> Declaration {
     }
 }
 
-thread_local! {
-    static SPENT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
-}
-
-/// Time that this thread has spent inside the client since the last call. For figures alone: no run
-/// depends on it.
-#[must_use]
-pub fn client_time() -> Duration {
-    SPENT.take()
-}
-
-/// Lets the clock run while the client does.
-fn timed<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
-    let began = Instant::now();
-    let polled = poll();
-    SPENT.set(SPENT.get() + began.elapsed());
-    polled
-}
-
 struct HardenedProcess(hardened::Ours);
 
 impl Process for HardenedProcess {
     fn begin(&mut self, operation: Operation) -> OwnedFuture<Outcome> {
-        Box::pin(Timed(self.0.begin(operation)))
+        self.0.begin(operation)
     }
 
     fn save(&self) -> Option<Saved> {
         self.0.save()
-    }
-}
-
-struct Timed(OwnedFuture<Outcome>);
-
-impl Future for Timed {
-    type Output = Outcome;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        timed(|| self.0.as_mut().poll(context))
     }
 }
 
@@ -233,6 +202,6 @@ impl Future for WithoutDefences {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         let _off = weaken(&self.off);
-        timed(|| self.inner.as_mut().poll(context))
+        self.inner.as_mut().poll(context)
     }
 }

@@ -1,6 +1,6 @@
 //! An external client as the stage sees it: its requests become calls of the device's line.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use super::device::{Begun, Step, Wait};
 use super::direct::Service;
 use super::fault::{Fault, FaultKind, NotStarted};
 use super::hub::External;
-use super::{ExternalLimits, lines};
+use super::{ExternalLimits, durable, lines};
 use crate::client::{DeviceName, Failure, Operation, Outcome};
 use crate::codec::Code as _;
 use crate::driver::{Client, Declaration, Front, Line, OwnedFuture, Process, Setting};
@@ -60,6 +60,8 @@ struct Shared {
     external: RefCell<External>,
     /// What the stage holds as each device's durable state.
     saved: RefCell<BTreeMap<DeviceName, Vec<u8>>>,
+    /// Whether any device ever kept a file.
+    has_kept: Cell<bool>,
 }
 
 impl ExternalClient {
@@ -77,6 +79,7 @@ impl ExternalClient {
         let shared = Rc::new(Shared {
             external,
             saved: RefCell::default(),
+            has_kept: Cell::new(false),
         });
         let reply_max = u64::try_from(limits.http.bounds.body_max).unwrap_or(u64::MAX);
         Ok(Self {
@@ -106,6 +109,14 @@ impl Client for ExternalClient {
             conditional: self.declared.conditional,
             deterministic: false,
         }
+    }
+
+    fn is_asked(&self, operation: &Operation) -> bool {
+        self.declared.has(operation.name())
+    }
+
+    fn remembers(&self) -> bool {
+        self.shared.has_kept.get()
     }
 
     fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String> {
@@ -195,7 +206,12 @@ impl Life {
     async fn awake(&self) -> Result<(), Failure> {
         let held = self.line.load().await;
         let mine = self.shared.saved.borrow().get(&self.name).cloned();
-        if held != mine {
+        // What a device wrote and never told is of an earlier run, or was lost in a crash.
+        let untold = || {
+            let state = self.shared.external.borrow().durable(&self.name);
+            state.map_or(true, |state| !durable::is_empty(&state))
+        };
+        if held != mine || (held.is_none() && untold()) {
             let restored = self
                 .shared
                 .external
@@ -252,8 +268,16 @@ impl Life {
             let text = format!("its durable state cannot be read: {error}");
             Fault::new(FaultKind::Flooded, text).failure()
         })?;
+        let is_empty = durable::is_empty(&state);
+        if !is_empty {
+            self.shared.has_kept.set(true);
+        }
         let is_new = {
             let mut saved = self.shared.saved.borrow_mut();
+            // A device that keeps nothing has no memory, and none is made for it.
+            if is_empty && !saved.contains_key(&self.name) {
+                return Ok(());
+            }
             saved.insert(self.name.clone(), state.clone()).as_ref() != Some(&state)
         };
         if is_new {

@@ -20,6 +20,11 @@ pub(super) fn read(folder: &Path, size_max: u64) -> io::Result<Vec<u8>> {
         .to_bytes())
 }
 
+/// Whether a state has no files.
+pub(super) fn is_empty(state: &[u8]) -> bool {
+    Vec::<(String, Vec<u8>)>::from_bytes(state).is_none_or(|files| files.is_empty())
+}
+
 /// Links are not followed, so that nothing outside is read.
 fn collect(
     root: &Path,

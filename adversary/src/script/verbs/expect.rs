@@ -33,12 +33,16 @@ pub(super) const VERBS: &[Verb] = &[
         "Attacked: one of these. Honest: success.", any),
     verb(NOTHING, "expect_admitted", (2, 2), "expect_admitted(\"no-freshness\", || ..)",
         "Success, and the client says what it cannot know.", admitted),
+    verb(NOTHING, "observe", (1, 1), "observe(|| ..)",
+        "In every run success, while the server only watches; the oracles judge.", |call| {
+            guard(call, Expectation::Observed, 0)
+        }),
     verb(NOTHING, "expect_unchanged", (1, 1), "expect_unchanged(|| ..)",
         "In every run nothing durable changes on the device.", |call| {
             guard(call, Expectation::Unchanged, 0)
         }),
     verb(NOTHING, "expect_no_request", (2, 2), "expect_no_request(\"login\", || ..)",
-        "No matching request is sent inside when attacked.", |call| {
+        "Attacked: no matching request is sent inside. Honest: one is.", |call| {
             let selector = call.selector(0)?;
             guard(call, Expectation::NoRequest { selector }, 1)
         }),

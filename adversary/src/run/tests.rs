@@ -1,0 +1,376 @@
+//! Verdicts over runs made by hand, and clients that must be convicted.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::control::{Power, claim};
+use super::decide::both;
+use super::{Control, Plan, Run, ScriptSubject, Stopped, Subject, Target, run};
+use crate::attack::{Attack, Expectation, Step};
+use crate::catalogue::Catalogue;
+use crate::client::{Answer, Claims, Class, DeviceName, Failure, Operation, Outcome};
+use crate::codec::Bytes;
+use crate::driver::{Client, Hardened, Lie, Planted};
+use crate::history::{Event, History};
+use crate::script::Stop;
+use crate::stage::{Acts, Fallen, Judgement, Stage};
+use crate::verdict::{Breach, Guarantee, Verdict};
+
+fn plan() -> Plan {
+    Plan {
+        id: "by-hand".to_owned(),
+        guarantee: Guarantee::G3,
+        defences: Vec::new(),
+        control: Control::Planted,
+        chaos: false,
+        planted: None,
+        edits: false,
+        operations: Vec::new(),
+        needs: Vec::new(),
+        colluders: BTreeSet::new(),
+    }
+}
+
+/// A run in which one download ended like this, after a reply of these bytes.
+fn made(acts: Acts, shown: &[u8], outcome: Outcome) -> Run {
+    let mut history = History::new();
+    let bytes = |bytes: &[u8]| Some(Bytes::from(bytes.to_vec()));
+    let device = DeviceName::first("alice");
+    history.push(Event::OperationStarted {
+        operation: 0,
+        device,
+        what: Operation::Download {
+            name: b"n".to_vec(),
+        },
+    });
+    history.push(Event::Reply {
+        request: 0,
+        honest: bytes(b"honest"),
+        shown: bytes(shown),
+    });
+    history.push(Event::OperationEnded {
+        operation: 0,
+        outcome,
+    });
+    Run {
+        acts,
+        without: Vec::new(),
+        history,
+        attack: Attack {
+            steps: vec![Step::Heal],
+            ..Attack::default()
+        },
+        judgements: Vec::new(),
+        guarded: vec![0],
+        faults: Vec::new(),
+        stray: Vec::new(),
+        stopped: None,
+        breaches: Vec::new(),
+        undecided: Vec::new(),
+    }
+}
+
+fn honest() -> Run {
+    made(Acts::Evaluated, b"honest", Ok(Answer::default()))
+}
+
+fn attacked() -> Run {
+    made(Acts::Applied, b"a lie", Ok(Answer::default()))
+}
+
+fn breach(guarantee: Guarantee) -> Breach {
+    Breach {
+        guarantee,
+        evidence: "by hand".to_owned(),
+        operation: Some(0),
+    }
+}
+
+fn judgement(
+    expectation: Expectation,
+    verdict: Option<Verdict>,
+    instead: Option<&str>,
+) -> Judgement {
+    Judgement {
+        expectation,
+        operations: vec![0],
+        verdict,
+        fallen: None,
+        instead: instead.map(str::to_owned),
+    }
+}
+
+fn violation() -> Expectation {
+    Expectation::Violation {
+        name: "rollback".to_owned(),
+        honest: None,
+    }
+}
+
+fn stopped(by_operation: bool) -> Option<Stopped> {
+    Some(Stopped {
+        by_operation,
+        text: "stopped".to_owned(),
+    })
+}
+
+#[track_caller]
+fn comes_to(honest: &Run, attacked: &Run, ours: Verdict, foreign: Verdict) {
+    let of = |ours| both(&plan(), honest, attacked, ours).verdict;
+    assert_eq!((of(true), of(false)), (ours, foreign));
+}
+
+#[test]
+fn without_any_judgement_a_run_that_ends_is_harmless_and_never_caught() {
+    comes_to(&honest(), &attacked(), Verdict::Harmless, Verdict::Harmless);
+    let mut run = attacked();
+    run.judgements = vec![
+        judgement(Expectation::Anything, None, None),
+        judgement(Expectation::Unchanged, None, None),
+    ];
+    comes_to(&honest(), &run, Verdict::Harmless, Verdict::Harmless);
+}
+
+#[test]
+fn what_expectations_come_to_is_the_verdict() {
+    let rows = [
+        (Some(Verdict::Caught), None, Verdict::Caught),
+        (Some(Verdict::Refused), Some("another"), Verdict::Refused),
+        (Some(Verdict::Harmless), Some("success"), Verdict::Harmless),
+        (None, Some("nothing inside"), Verdict::Unknown),
+    ];
+    for (verdict, instead, expected) in rows {
+        let mut run = attacked();
+        run.judgements = vec![judgement(violation(), verdict, instead)];
+        comes_to(&honest(), &run, expected, expected);
+    }
+}
+
+#[test]
+fn a_run_that_shows_nothing_but_honest_bytes_is_inert() {
+    let same = made(Acts::Applied, b"honest", Ok(Answer::default()));
+    comes_to(&honest(), &same, Verdict::Inert, Verdict::Inert);
+}
+
+#[test]
+fn a_bad_network_that_touches_no_message_is_inert() {
+    let chaos = |edits, steps: &[Step]| {
+        let plan = Plan {
+            chaos: true,
+            edits,
+            ..plan()
+        };
+        let mut run = made(Acts::Applied, b"honest", Ok(Answer::default()));
+        run.attack.steps = steps.to_vec();
+        both(&plan, &honest(), &run, true).verdict
+    };
+    assert_eq!(chaos(true, &[]), Verdict::Inert);
+    assert_eq!(chaos(true, &[Step::Heal]), Verdict::Inert);
+    assert_eq!(chaos(false, &[]), Verdict::Harmless);
+    let edit = Step::EditReply {
+        request: 0,
+        edits: vec![crate::attack::Edit::Delay { duration_ms: 1 }],
+    };
+    assert_eq!(chaos(true, &[edit]), Verdict::Harmless);
+}
+
+#[test]
+fn whatever_stops_an_attacked_run_is_never_dropped() {
+    for (by_operation, expected) in [(true, Verdict::Refused), (false, Verdict::Unknown)] {
+        let mut run = attacked();
+        run.judgements = vec![judgement(violation(), Some(Verdict::Caught), None)];
+        run.stopped = stopped(by_operation);
+        comes_to(&honest(), &run, expected, expected);
+    }
+}
+
+#[test]
+fn a_breach_under_attack_is_broken() {
+    let mut run = attacked();
+    run.breaches = vec![breach(Guarantee::G3)];
+    comes_to(&honest(), &run, Verdict::Broken, Verdict::Broken);
+}
+
+#[test]
+fn a_breach_before_an_honest_server_convicts_ours_and_leaves_others_unknown() {
+    let mut wrong = honest();
+    wrong.breaches = vec![breach(Guarantee::G3)];
+    comes_to(&wrong, &attacked(), Verdict::Broken, Verdict::Unknown);
+    // The same breach under attack is no attack's work.
+    let mut run = attacked();
+    run.breaches = wrong.breaches.clone();
+    comes_to(&wrong, &run, Verdict::Broken, Verdict::Unknown);
+    // A secret may fall before a server that only watches.
+    wrong.breaches = vec![breach(Guarantee::G6)];
+    comes_to(&wrong, &attacked(), Verdict::Broken, Verdict::Harmless);
+}
+
+#[test]
+fn an_expectation_that_fell_in_the_honest_run_leaves_others_unknown() {
+    let mut wrong = honest();
+    let mut changed = judgement(Expectation::Unchanged, None, Some("changed"));
+    changed.fallen = Some(Fallen::Named(Guarantee::G11));
+    wrong.judgements = vec![changed];
+    comes_to(&wrong, &attacked(), Verdict::Broken, Verdict::Unknown);
+}
+
+#[test]
+fn a_break_of_ours_is_not_hidden_by_an_honest_run_that_fails() {
+    let mut wrong = honest();
+    wrong.stopped = stopped(false);
+    let mut run = attacked();
+    run.breaches = vec![breach(Guarantee::G1)];
+    comes_to(&wrong, &run, Verdict::Broken, Verdict::Unknown);
+}
+
+#[test]
+fn death_breaks_ours_and_is_a_refusal_of_others() {
+    let ended = |name: &str| {
+        let mut run = made(
+            Acts::Applied,
+            b"a lie",
+            Err(Failure::new(Class::Other, name)),
+        );
+        run.faults = vec![breach(Guarantee::G12)];
+        run
+    };
+    comes_to(
+        &honest(),
+        &ended(Failure::PANICKED),
+        Verdict::Broken,
+        Verdict::Refused,
+    );
+    comes_to(
+        &honest(),
+        &ended(Failure::EXHAUSTED),
+        Verdict::Broken,
+        Verdict::Broken,
+    );
+}
+
+#[test]
+fn a_panic_or_a_limit_is_no_control() {
+    let ended = |outcome: Outcome, guarantee| {
+        let mut run = made(Acts::Applied, b"a lie", outcome);
+        run.breaches = vec![breach(guarantee)];
+        run.breaks(guarantee)
+    };
+    for name in [Failure::PANICKED, Failure::EXHAUSTED] {
+        let died = Err(Failure::new(Class::Other, name));
+        assert!(!ended(died, Guarantee::G12), "{name}");
+    }
+    assert!(ended(Ok(Answer::default()), Guarantee::G12));
+    assert!(ended(Ok(Answer::default()), Guarantee::G3));
+}
+
+#[test]
+fn a_breach_where_the_script_guards_nothing_is_no_control() {
+    let mut run = attacked();
+    run.breaches = vec![breach(Guarantee::G3)];
+    run.guarded.clear();
+    assert!(!run.breaks(Guarantee::G3));
+    run.guarded = vec![0];
+    assert!(run.breaks(Guarantee::G3) && !run.breaks(Guarantee::G1));
+}
+
+#[test]
+fn an_admission_needs_a_claim_elsewhere() {
+    let with = |monotone| {
+        let answer = Answer {
+            claims: Claims {
+                monotone,
+                ..Claims::default()
+            },
+            ..Answer::default()
+        };
+        let mut run = made(Acts::Applied, b"a lie", Ok(answer));
+        let claim = "no-freshness".to_owned();
+        run.judgements = vec![judgement(
+            Expectation::Admitted { claim },
+            Some(Verdict::Admitted),
+            None,
+        )];
+        run
+    };
+    let power = claim(&honest(), &with(Some(true)));
+    assert_eq!(power, Power::Elsewhere);
+    let power = claim(&honest(), &with(Some(false)));
+    assert!(matches!(power, Power::None(_)), "{power:?}");
+    let power = claim(&honest(), &attacked());
+    assert!(matches!(power, Power::None(_)), "{power:?}");
+}
+
+fn script(id: &str) -> ScriptSubject {
+    let catalogue = Catalogue::built_in().expect("the library is whole");
+    let entry = catalogue.find(id).expect("the library has it");
+    let subject = catalogue.read(entry.text, Stop::default());
+    subject.expect("a script of the library parses")
+}
+
+fn ours(client: Rc<dyn Client>) -> Target {
+    Target {
+        client,
+        ours: true,
+        twin: None,
+    }
+}
+
+fn lie(name: &str) -> &'static Lie {
+    let named = Lie::ALL.iter().find(|lie| lie.name == name);
+    named.expect("there is such a lie")
+}
+
+#[test]
+fn a_client_that_takes_a_lost_reply_for_an_attack_is_convicted() {
+    for id in ["honest-lost-replies", "honest-busy"] {
+        let client = Planted(lie("alarm-on-loss"));
+        let report = run(&script(id), &ours(Rc::new(client)), 1);
+        assert_eq!(report.verdict, Verdict::Broken, "{id}: {}", report.reason);
+        let mut fallen = report.breaches.iter();
+        assert!(
+            fallen.any(|breach| breach.guarantee == Guarantee::G15),
+            "{id}"
+        );
+    }
+}
+
+/// A text of a script that is none of the library.
+fn of(text: &str) -> ScriptSubject {
+    ScriptSubject::new(text, Stop::default()).expect("the script parses")
+}
+
+#[test]
+fn what_must_not_be_sent_is_sent_in_an_honest_run() {
+    let head = "// by-hand: one request.\n";
+    for (selector, verdict) in [
+        ("alice:commit", Verdict::Broken),
+        ("alice:login", Verdict::Unknown),
+    ] {
+        let text = format!(
+            "{head}let alice = user(\"alice\");\n\
+             expect_no_request(\"{selector}\", || alice.upload(\"n\", \"1\"));\n"
+        );
+        let report = run(&of(&text), &ours(Rc::new(Hardened)), 1);
+        assert_eq!(report.verdict, verdict, "{selector}: {}", report.reason);
+    }
+}
+
+/// Something that plays no script.
+struct Crash(Plan);
+
+impl Subject for Crash {
+    fn plan(&self) -> &Plan {
+        &self.0
+    }
+
+    fn play(&self, _: &Rc<RefCell<Stage>>) -> Option<Stopped> {
+        panic!("a bug of the testbed")
+    }
+}
+
+#[test]
+fn a_testbed_that_crashes_knows_nothing() {
+    let report = run(&Crash(plan()), &ours(Rc::new(Hardened)), 1);
+    assert_eq!(report.verdict, Verdict::Unknown, "{}", report.reason);
+}
