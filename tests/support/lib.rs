@@ -294,6 +294,7 @@ impl Deployment {
     pub fn new(seed: u64) -> Self {
         let native = Native::new(Settings {
             secret: sha256(&seed.to_be_bytes()),
+            lifetime: [0; 32],
             iterations: ITERATIONS,
         });
         Self {

@@ -81,6 +81,7 @@ impl World {
     fn new() -> Self {
         let native = Native::new(Settings {
             secret: [1; 32],
+            lifetime: [0; 32],
             iterations: 4,
         });
         let world = (native, Versions::new(), 0);

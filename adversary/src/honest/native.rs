@@ -23,6 +23,8 @@ const PACK_MAX: usize = 6 << 20;
 pub struct Settings {
     /// Makes what the server invents: tokens, and the derivation of users that do not exist.
     pub secret: [u8; 32],
+    /// Makes the tokens of one lifetime unlike those of another; zero where there is one alone.
+    pub lifetime: [u8; 32],
     /// The iterations that users who do not exist seem to have; what clients of the deployment use.
     pub iterations: u32,
 }
@@ -54,6 +56,20 @@ pub struct Handled {
     pub reply: Vec<u8>,
     /// The head that the request made the newest one.
     pub published: Option<Published>,
+    /// Why it was refused, if it was.
+    pub refusal: Option<Refusal>,
+}
+
+impl Handled {
+    /// A refusal, and nothing else.
+    #[must_use]
+    pub fn refused(refusal: Refusal) -> Self {
+        Self {
+            reply: Reply::Refused(refusal).encode(),
+            published: None,
+            refusal: Some(refusal),
+        }
+    }
 }
 
 /// What the rules decided.
@@ -82,24 +98,33 @@ impl Native {
 
     /// Handles an encoded [`Request`].
     pub fn handle(&mut self, storage: &mut impl Storage, request: &[u8]) -> Handled {
-        let answer = match Request::decode(request) {
-            Ok(request) => self.answer(storage, &request),
-            Err(_) => Err(Refusal::Invalid),
-        };
-        match answer {
+        match Request::decode(request) {
+            Ok(request) => self.handle_decoded(storage, &request),
+            Err(_) => Handled::refused(Refusal::Invalid),
+        }
+    }
+
+    /// Handles a [`Request`].
+    pub fn handle_decoded(&mut self, storage: &mut impl Storage, request: &Request) -> Handled {
+        match self.answer(storage, request) {
             Ok(Answer::Encoded(reply)) => Handled {
                 reply,
                 published: None,
+                refusal: None,
             },
             Ok(Answer::Taken(published)) => Handled {
                 reply: Reply::Done.encode(),
                 published: Some(published),
+                refusal: None,
             },
-            Err(refusal) => Handled {
-                reply: Reply::Refused(refusal).encode(),
-                published: None,
-            },
+            Err(refusal) => Handled::refused(refusal),
         }
+    }
+
+    /// The user who logged in with this token.
+    #[must_use]
+    pub fn user_of(&self, token: &Token) -> Option<UserId> {
+        self.logins.get(token).copied()
     }
 
     fn answer(&mut self, storage: &mut impl Storage, request: &Request) -> Result<Answer, Refusal> {
@@ -213,7 +238,8 @@ impl Native {
 
     fn admit(&mut self, user: UserId) -> Token {
         let count = self.logins.len() as u64;
-        let token = Token(self.invent(b"token", &count.to_be_bytes()));
+        let which = [self.settings.lifetime.as_slice(), &count.to_be_bytes()].concat();
+        let token = Token(self.invent(b"token", &which));
         self.logins.insert(token, user);
         token
     }

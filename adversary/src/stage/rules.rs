@@ -65,6 +65,7 @@ pub(super) fn of(front: Front) -> Box<dyn Rules> {
     match front {
         Front::Native => Box::new(NativeRules(Native::new(Settings {
             secret: *b"what the server of a run invents",
+            lifetime: [0; 32],
             iterations: RUN_ITERATIONS,
         }))),
         Front::KeyValue => Box::new(KeyValueRules),

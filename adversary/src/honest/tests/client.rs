@@ -31,6 +31,7 @@ impl World {
             versions: Versions::new(),
             native: Native::new(Settings {
                 secret: [7; 32],
+                lifetime: [0; 32],
                 iterations: ITERATIONS,
             }),
         }

@@ -1,0 +1,231 @@
+//! The service over HTTP/1.1: every bound on size, time and number is here.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::Response;
+use axum::routing::post;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use turncoat_adversary::honest::native::Handled;
+use turncoat_core::wire::Refusal;
+use turncoat_remote::api::{MEDIA_TYPE, Operation};
+
+use crate::api::status;
+use crate::service::{Service, decode};
+
+/// Bytes of a request at most.
+pub const REQUEST_MAX: usize = 9 << 20;
+
+/// What a server allows.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// Connections at a time; one more is closed at once.
+    pub connections: usize,
+    /// Requests that are read and handled at a time; more wait.
+    pub requests: usize,
+    /// For the header of a request, and between two requests.
+    pub header_time: Duration,
+    /// For a whole request, from its header to its answer.
+    pub request_time: Duration,
+    /// For what is under way when the server is told to stop.
+    pub stop_time: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            requests: 32,
+            header_time: Duration::from_secs(10),
+            request_time: Duration::from_secs(30),
+            stop_time: Duration::from_secs(10),
+        }
+    }
+}
+
+struct Shared {
+    service: Arc<Service>,
+    bounds: Bounds,
+    requests: Semaphore,
+}
+
+/// Serves until `stop` is ready; then what is under way is finished, within bounds.
+///
+/// # Errors
+///
+/// The listener's.
+pub async fn serve(
+    listener: TcpListener,
+    service: Arc<Service>,
+    bounds: Bounds,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let connections = Arc::new(Semaphore::new(bounds.connections));
+    let shared = Arc::new(Shared {
+        requests: Semaphore::new(bounds.requests),
+        service,
+        bounds,
+    });
+    let router = router(Arc::clone(&shared));
+    let (stopping, stopped) = tokio::sync::watch::channel(false);
+    let mut stop = pin!(stop);
+    let mut open = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            () = &mut stop => break,
+            Some(_) = open.join_next() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                // Out of descriptors, or the peer is gone: others may fare better.
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+            },
+        };
+        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
+            shared.service.refused("-", 503, "too many connections");
+            continue;
+        };
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(shared.bounds.header_time)
+            .max_headers(64)
+            .serve_connection(
+                TokioIo::new(stream),
+                TowerToHyperService::new(router.clone()),
+            );
+        let mut stopped = stopped.clone();
+        open.spawn(async move {
+            let _permit = permit;
+            let mut connection = pin!(connection);
+            // What a peer does to its own connection is its own affair.
+            let ended = tokio::select! {
+                ended = &mut connection => ended,
+                _ = stopped.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            drop(ended);
+        });
+    }
+    drop(listener);
+    stopping.send_replace(true);
+    let finished = async { while open.join_next().await.is_some() {} };
+    let _late = tokio::time::timeout(shared.bounds.stop_time, finished).await;
+    Ok(())
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    let mut router = Router::new();
+    for &operation in Operation::ALL {
+        let handler = move |State(shared): State<Arc<Shared>>, request: HttpRequest| async move {
+            answer(&shared, operation, request).await
+        };
+        router = router.route(operation.path(), post(handler));
+    }
+    router
+        .fallback(|State(shared): State<Arc<Shared>>, uri: Uri| async move {
+            // The path is the peer's and may hold anything: it is not repeated.
+            let _ = uri;
+            refuse(&shared, "-", StatusCode::NOT_FOUND, Refusal::NotFound)
+        })
+        .method_not_allowed_fallback(|State(shared): State<Arc<Shared>>| async move {
+            refuse(
+                &shared,
+                "-",
+                StatusCode::METHOD_NOT_ALLOWED,
+                Refusal::Invalid,
+            )
+        })
+        .with_state(shared)
+}
+
+async fn answer(shared: &Arc<Shared>, operation: Operation, request: HttpRequest) -> Response {
+    let within = tokio::time::timeout(
+        shared.bounds.request_time,
+        taken(shared, operation, request),
+    );
+    match within.await {
+        Ok(response) => response,
+        Err(_) => {
+            let status = StatusCode::REQUEST_TIMEOUT;
+            refuse(shared, operation.path(), status, Refusal::Busy)
+        }
+    }
+}
+
+async fn taken(shared: &Arc<Shared>, operation: Operation, request: HttpRequest) -> Response {
+    let path = operation.path();
+    let Ok(_permit) = shared.requests.acquire().await else {
+        return refuse(shared, path, StatusCode::SERVICE_UNAVAILABLE, Refusal::Busy);
+    };
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > REQUEST_MAX) {
+        return refuse(
+            shared,
+            path,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::TooLarge,
+        );
+    }
+    let Ok(body) = to_bytes(request.into_body(), REQUEST_MAX).await else {
+        return refuse(shared, path, StatusCode::BAD_REQUEST, Refusal::Invalid);
+    };
+    let Ok(request) = decode(&body) else {
+        return refuse(shared, path, StatusCode::BAD_REQUEST, Refusal::Invalid);
+    };
+    drop(body);
+    let wait = shared.service.wait(&request);
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    let service = Arc::clone(&shared.service);
+    let handled = tokio::task::spawn_blocking(move || service.handle(operation, &request)).await;
+    match handled {
+        Ok(handled) => respond(shared, path, handled),
+        Err(_) => refuse(
+            shared,
+            path,
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Refusal::Busy,
+        ),
+    }
+}
+
+fn respond(shared: &Shared, path: &str, handled: Handled) -> Response {
+    let status = StatusCode::from_u16(status(handled.refusal));
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some(refusal) = handled.refusal {
+        let why = format!("{refusal:?}").to_lowercase();
+        shared.service.refused(path, status.as_u16(), &why);
+    }
+    frame(status, handled.reply)
+}
+
+fn refuse(shared: &Shared, path: &str, status: StatusCode, refusal: Refusal) -> Response {
+    let why = format!("{refusal:?}").to_lowercase();
+    shared.service.refused(path, status.as_u16(), &why);
+    frame(status, Handled::refused(refusal).reply)
+}
+
+fn frame(status: StatusCode, reply: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(reply));
+    *response.status_mut() = status;
+    let media = header::HeaderValue::from_static(MEDIA_TYPE);
+    response.headers_mut().insert(header::CONTENT_TYPE, media);
+    response
+}

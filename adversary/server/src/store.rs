@@ -1,0 +1,287 @@
+//! A durable store: small objects in one embedded database, packs in files beside it.
+//!
+//! A pack is durable before the head that needs it: first the file and its folder are synced, then
+//! the database commits. What a failure leaves between the two is a pack that nothing names.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::{
+    Database, DatabaseError, ReadableTable as _, StorageBackend, TableDefinition, TableError,
+};
+use turncoat_adversary::honest::storage::{Batch, Bytes, Key, Kind, Storage, StorageFault};
+
+/// Where packs are kept.
+pub trait Shelf: Send + Sync + 'static {
+    /// The pack of this name, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// The machine's.
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+
+    /// Keeps a pack. It is durable, and there as a whole, once this returns.
+    ///
+    /// # Errors
+    ///
+    /// The machine's.
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Forgets a pack; that there is none is no error.
+    ///
+    /// # Errors
+    ///
+    /// The machine's.
+    fn remove(&self, name: &str) -> io::Result<()>;
+}
+
+/// Packs as files, in one folder for each first byte of their names.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    fn place(&self, name: &str) -> (PathBuf, PathBuf) {
+        let folder = self.0.join(name.get(..2).unwrap_or("xx"));
+        let file = folder.join(name);
+        (folder, file)
+    }
+}
+
+impl Shelf for Folder {
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(self.place(name).1) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let (folder, file) = self.place(name);
+        if !folder.is_dir() {
+            fs::create_dir_all(&folder)?;
+            File::open(&self.0)?.sync_all()?;
+        }
+        let partial = file.with_extension("partial");
+        let mut writer = File::create(&partial)?;
+        writer.write_all(bytes)?;
+        writer.sync_data()?;
+        fs::rename(&partial, &file)?;
+        File::open(&folder)?.sync_all()
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.place(name).1) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why a store does not open.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NoStore {
+    /// Another server has it open.
+    InUse,
+    /// It was made by a newer version, or by something else.
+    Foreign(String),
+    /// The machine's.
+    Machine(io::Error),
+}
+
+impl fmt::Display for NoStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse => f.write_str("another server has this store open"),
+            Self::Foreign(why) => write!(f, "this is no store that this version reads: {why}"),
+            Self::Machine(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NoStore {}
+
+impl From<io::Error> for NoStore {
+    fn from(error: io::Error) -> Self {
+        Self::Machine(error)
+    }
+}
+
+impl From<DatabaseError> for NoStore {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::DatabaseAlreadyOpen => Self::InUse,
+            DatabaseError::Storage(redb::StorageError::Io(error)) => Self::Machine(error),
+            other => Self::Foreign(other.to_string()),
+        }
+    }
+}
+
+/// The version of the store's layout.
+const LAYOUT: u64 = 1;
+const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about");
+const SECRETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("secrets");
+
+/// The store.
+#[derive(Clone)]
+pub struct Durable {
+    database: Arc<Database>,
+    packs: Arc<dyn Shelf>,
+}
+
+impl Durable {
+    /// Opens the store in a folder, and makes it if the folder is empty or missing.
+    ///
+    /// # Errors
+    ///
+    /// [`NoStore`].
+    pub fn open(folder: &Path) -> Result<Self, NoStore> {
+        let packs = folder.join("packs");
+        fs::create_dir_all(&packs)?;
+        let database = Database::create(folder.join("objects.redb"))?;
+        File::open(folder)?.sync_all()?;
+        Self::over(database, Folder(packs))
+    }
+
+    /// A store over a backend and a shelf of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// [`NoStore`].
+    pub fn on(backend: impl StorageBackend, packs: impl Shelf) -> Result<Self, NoStore> {
+        let database = Database::builder().create_with_backend(backend)?;
+        Self::over(database, packs)
+    }
+
+    fn over(database: Database, packs: impl Shelf) -> Result<Self, NoStore> {
+        let store = Self {
+            database: Arc::new(database),
+            packs: Arc::new(packs),
+        };
+        match store.layout().map_err(foreign)? {
+            LAYOUT => Ok(store),
+            newer => Err(NoStore::Foreign(format!(
+                "its layout is {newer}, and this version knows {LAYOUT}"
+            ))),
+        }
+    }
+
+    fn layout(&self) -> Result<u64, redb::Error> {
+        let writing = self.database.begin_write()?;
+        let layout = {
+            let mut about = writing.open_table(ABOUT)?;
+            let layout = about.get("layout")?.map(|found| found.value());
+            if layout.is_none() {
+                about.insert("layout", LAYOUT)?;
+            }
+            layout.unwrap_or(LAYOUT)
+        };
+        writing.commit()?;
+        Ok(layout)
+    }
+
+    /// A secret of this store's own, which `make` makes the first time.
+    ///
+    /// # Errors
+    ///
+    /// [`NoStore`] if it can be neither read nor kept.
+    pub fn secret(&self, make: impl FnOnce() -> [u8; 32]) -> Result<[u8; 32], NoStore> {
+        let secret = || -> Result<Option<[u8; 32]>, redb::Error> {
+            let writing = self.database.begin_write()?;
+            let secret = {
+                let mut secrets = writing.open_table(SECRETS)?;
+                let found = secrets.get("server")?;
+                let found = found.map(|found| found.value().try_into().ok());
+                match found {
+                    Some(secret) => secret,
+                    None => {
+                        let fresh = make();
+                        secrets.insert("server", fresh.as_slice())?;
+                        Some(fresh)
+                    }
+                }
+            };
+            writing.commit()?;
+            Ok(secret)
+        };
+        let secret = secret().map_err(foreign)?;
+        secret.ok_or_else(|| NoStore::Foreign("its secret has another length".to_owned()))
+    }
+
+    fn read(&self, key: &Key) -> Result<Option<Bytes>, redb::Error> {
+        let reading = self.database.begin_read()?;
+        let table = match reading.open_table(table(key.kind)) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            table => table?,
+        };
+        let found = table.get(key.id.as_slice())?;
+        Ok(found.map(|found| Bytes::from(found.value())))
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), redb::Error> {
+        let mut gone = Vec::new();
+        let mut objects = Vec::new();
+        for (key, bytes) in batch.into_changes() {
+            match (key.kind, bytes) {
+                (Kind::Pack, Some(bytes)) => self.packs.write(&name(&key), &bytes)?,
+                (Kind::Pack, None) => gone.push(name(&key)),
+                (_, bytes) => objects.push((key, bytes)),
+            }
+        }
+        if !objects.is_empty() {
+            let writing = self.database.begin_write()?;
+            for (key, bytes) in objects {
+                let mut table = writing.open_table(table(key.kind))?;
+                match bytes {
+                    Some(bytes) => table.insert(key.id.as_slice(), &*bytes)?,
+                    None => table.remove(key.id.as_slice())?,
+                };
+            }
+            writing.commit()?;
+        }
+        // Only what nothing names any more; if this fails, a file is left over.
+        for pack in gone {
+            self.packs.remove(&pack)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Durable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Durable").finish_non_exhaustive()
+    }
+}
+
+impl Storage for Durable {
+    fn fetch(&self, key: &Key) -> Result<Option<Bytes>, StorageFault> {
+        if key.kind == Kind::Pack {
+            let pack = self.packs.read(&name(key)).map_err(|_| StorageFault)?;
+            return Ok(pack.map(Bytes::from));
+        }
+        self.read(key).map_err(|_| StorageFault)
+    }
+
+    fn apply(&mut self, batch: Batch) -> Result<(), StorageFault> {
+        self.write(batch).map_err(|_| StorageFault)
+    }
+}
+
+fn table(kind: Kind) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+    TableDefinition::new(kind.name())
+}
+
+fn name(key: &Key) -> String {
+    key.id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn foreign(error: redb::Error) -> NoStore {
+    match error {
+        redb::Error::Io(error) => NoStore::Machine(error),
+        other => NoStore::Foreign(other.to_string()),
+    }
+}

@@ -1,0 +1,125 @@
+//! The client's door to a server, over HTTP.
+//!
+//! The transport is trusted with nothing: whatever goes wrong in it - no answer, a cut one, one in
+//! another framing, a redirect, a page of a proxy's - is a lost reply and accuses nobody. A frame
+//! that arrived whole is the server's word.
+
+pub mod api;
+
+use std::fmt;
+use std::io::Read as _;
+use std::time::Duration;
+
+use turncoat_core::remote::{Lost, Remote};
+use ureq::http::header::CONTENT_TYPE;
+use ureq::{Agent, Body};
+
+use self::api::{MEDIA_TYPE, Operation};
+
+/// How long the client waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a connection.
+    pub connect: Duration,
+    /// For the whole of one request and its reply.
+    pub request: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            request: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A server at an address. Connections are kept and used again.
+#[derive(Clone)]
+pub struct HttpRemote {
+    agent: Agent,
+    /// Without a slash at its end.
+    address: String,
+}
+
+impl HttpRemote {
+    /// A server at `http://host:port`. Nothing is sent yet.
+    #[must_use]
+    pub fn new(address: &str, patience: Patience) -> Self {
+        let config = Agent::config_builder()
+            // A refusal is a frame as well. A redirect would send the token to whoever is named.
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(patience.connect))
+            .timeout_global(Some(patience.request))
+            .build();
+        Self {
+            agent: config.new_agent(),
+            address: address.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// Sends a request and waits for its reply.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`].
+    pub fn send(&self, request: &[u8], reply_max: u64) -> Result<Vec<u8>, Lost> {
+        let operation = Operation::of_encoded(request).ok_or(Lost::CutOff)?;
+        let url = format!("{}{}", self.address, operation.path());
+        let call = self.agent.post(url).header(CONTENT_TYPE, MEDIA_TYPE);
+        let mut reply = call.send(request).map_err(|error| lost(&error))?;
+        let media = reply.headers().get(CONTENT_TYPE);
+        if media.is_none_or(|media| media.as_bytes() != MEDIA_TYPE.as_bytes()) {
+            return Err(Lost::CutOff);
+        }
+        let size = reply.body().content_length();
+        if size.is_some_and(|size| size > reply_max) {
+            return Err(Lost::TooLarge);
+        }
+        read(reply.body_mut(), size, reply_max)
+    }
+}
+
+fn read(body: &mut Body, size: Option<u64>, max: u64) -> Result<Vec<u8>, Lost> {
+    let mut bytes = Vec::new();
+    let mut reader = body.as_reader().take(max.saturating_add(1));
+    // A size that was checked, or nothing.
+    let expected = usize::try_from(size.unwrap_or(0)).unwrap_or(0);
+    bytes.reserve_exact(expected);
+    reader
+        .read_to_end(&mut bytes)
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::TimedOut => Lost::Timeout,
+            _ => Lost::CutOff,
+        })?;
+    let got = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if got > max {
+        return Err(Lost::TooLarge);
+    }
+    if size.is_some_and(|size| size != got) {
+        return Err(Lost::CutOff);
+    }
+    Ok(bytes)
+}
+
+fn lost(error: &ureq::Error) -> Lost {
+    match error {
+        ureq::Error::Timeout(_) => Lost::Timeout,
+        _ => Lost::CutOff,
+    }
+}
+
+impl Remote for HttpRemote {
+    async fn call(&mut self, request: Vec<u8>, reply_max: u64) -> Result<Vec<u8>, Lost> {
+        self.send(&request, reply_max)
+    }
+}
+
+impl fmt::Debug for HttpRemote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRemote")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
