@@ -8,6 +8,7 @@ use turncoat_reports::Seed;
 
 use crate::client::ClientChoice;
 use crate::quote::{program, quoted};
+use crate::serve::Serve;
 use crate::status::HELP;
 
 /// A storage server that betrays its users on purpose, and the client that must catch it.
@@ -32,6 +33,8 @@ pub(crate) enum Command {
         /// The script
         file: PathBuf,
     },
+    /// Be the honest server: durable, bounded, on loopback; stops in order on SIGTERM
+    Serve(Serve),
     /// Write a script that runs, and say what to fill in
     NewAttack {
         /// The new attack's id: lower-case words joined by hyphens

@@ -9,6 +9,7 @@ mod explain;
 mod new_attack;
 mod quote;
 mod selection;
+mod serve;
 mod status;
 mod summary;
 mod terminal;
@@ -42,6 +43,7 @@ fn perform(command: &Command) -> Status {
         Command::Attack(attack) => attack::attack(attack, &mut output),
         Command::Explain { id } => explain::explain(id, &mut output),
         Command::Check { file } => check::check(file, &mut output),
+        Command::Serve(serve) => serve::run(serve, &mut output),
         Command::NewAttack { id, directory } => new_attack::write(id, directory, &mut output),
     };
     let flushed = output.flush().map_err(|error| Fault::output(&error));

@@ -112,6 +112,8 @@ fn no_wall_clock(tree: &Tree) -> Vec<Finding> {
         [
             "adversary/src/driver/",
             "adversary/src/front/",
+            // Real users' requests, of which no run consists.
+            "adversary/server/",
             "benches/",
             "cli/",
             "tests/end_to_end/",

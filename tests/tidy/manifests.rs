@@ -6,12 +6,23 @@ use super::{obeyed, seen};
 /// What each package may depend on among ours, by its folder.
 const DIRECTIONS: &[(&str, &[&str])] = &[
     ("core", &[]),
+    ("core/remote", &["turncoat-core"]),
     ("adversary", &["turncoat-core", "turncoat-strawman"]),
+    (
+        "adversary/server",
+        &["turncoat-adversary", "turncoat-core", "turncoat-remote"],
+    ),
     ("adversary/strawman", &[]),
     ("reports", &[]),
     (
         "cli",
-        &["turncoat-adversary", "turncoat-core", "turncoat-reports"],
+        &[
+            "turncoat-adversary",
+            "turncoat-core",
+            "turncoat-remote",
+            "turncoat-reports",
+            "turncoat-server",
+        ],
     ),
     ("fuzz", &["turncoat-adversary"]),
     (

@@ -296,9 +296,10 @@ fn a_frame_on_another_path_is_refused() {
     let token = turncoat_core::id::Token([0; 32]);
     let frame = Request { token, body }.encode();
     let mut request = format!(
-        "POST {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {}\r\n\r\n",
-        Operation::Lookup.path(),
-        frame.len()
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {MEDIA_TYPE}\r\n\
+         Content-Length: {size}\r\n\r\n",
+        path = Operation::Lookup.path(),
+        size = frame.len()
     )
     .into_bytes();
     request.extend(frame);

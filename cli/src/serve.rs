@@ -1,0 +1,106 @@
+//! The honest server: opens its store, listens on loopback, and stops in order when told to.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use turncoat_adversary::honest::native::Settings;
+use turncoat_reports::text::visible_lines;
+use turncoat_server::http::{Bounds, serve};
+use turncoat_server::service::Service;
+use turncoat_server::store::{Durable, NoStore};
+
+use crate::status::{Fault, Status};
+use crate::time;
+
+/// The iterations that accounts which do not exist seem to have: what this program's clients use.
+const ITERATIONS: u32 = 600_000;
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Serve {
+    /// The folder that holds everything; made if it is missing
+    #[arg(long, value_name = "DIR")]
+    store: PathBuf,
+    /// Where to listen: an address of this machine alone
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7733")]
+    listen: SocketAddr,
+}
+
+/// Serves until the process is interrupted or terminated.
+pub(crate) fn run(arguments: &Serve, output: &mut impl Write) -> Result<Status, Fault> {
+    if !arguments.listen.ip().is_loopback() {
+        return Err(Fault::usage(format!(
+            "{} is not of this machine alone: listen on 127.0.0.1 or [::1], and let a proxy with \
+             TLS stand before it",
+            arguments.listen
+        )));
+    }
+    let store = Durable::open(&arguments.store).map_err(|error| unopened(arguments, &error))?;
+    let secret = store.secret(random);
+    let settings = Settings {
+        secret: secret.map_err(|error| unopened(arguments, &error))?,
+        lifetime: random(),
+        iterations: ITERATIONS,
+    };
+    // One line for each refusal; if nobody reads them, that is no reason to stop.
+    let log = |line: &str| {
+        let line = visible_lines(line);
+        let _ = writeln!(std::io::stderr(), "{} {line}", time::now());
+    };
+    let service = Arc::new(Service::new(settings, store, Box::new(log)));
+    let runtime = Runtime::new().map_err(|error| Fault::machine(error.to_string()))?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
+            Fault::machine(format!(
+                "cannot listen on {}: {error}; choose another with --listen",
+                arguments.listen
+            ))
+        })?;
+        let address = listener.local_addr();
+        let address = address.map_err(|error| Fault::machine(error.to_string()))?;
+        let told = told_to_stop()?;
+        writeln!(output, "listening on http://{address}")
+            .and_then(|()| output.flush())
+            .map_err(|error| Fault::output(&error))?;
+        let served = serve(listener, service, Bounds::default(), told).await;
+        served.map_err(|error| Fault::machine(error.to_string()))
+    })?;
+    Ok(Status::Fine)
+}
+
+/// Ready once the process is interrupted or terminated.
+fn told_to_stop() -> Result<impl Future<Output = ()>, Fault> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|error| Fault::machine(error.to_string()));
+    let mut interrupted = listen(SignalKind::interrupt())?;
+    let mut terminated = listen(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+    })
+}
+
+fn unopened(arguments: &Serve, error: &NoStore) -> Fault {
+    let advice = match error {
+        NoStore::InUse => "stop that one, or name another folder",
+        NoStore::Foreign(_) => "name another folder, or use the version that made it",
+        _ => "see that the folder can be written",
+    };
+    let store = arguments.store.display();
+    Fault::machine(format!("{store}: {error}; {advice}"))
+}
+
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).unwrap_or_else(|error| {
+        // Without it there are no tokens that nobody guesses.
+        unreachable!("the machine has no randomness: {error}")
+    });
+    bytes
+}
