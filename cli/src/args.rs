@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use turncoat_reports::Seed;
 
 use crate::client::ClientChoice;
+use crate::files::Files;
 use crate::quote::{program, quoted};
 use crate::serve::Serve;
 use crate::status::HELP;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     },
     /// Be the honest server: durable, bounded, on loopback; stops in order on SIGTERM
     Serve(Serve),
+    #[command(flatten)]
+    Files(Files),
     /// Write a script that runs, and say what to fill in
     NewAttack {
         /// The new attack's id: lower-case words joined by hyphens

@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod engine;
 mod explain;
+mod files;
 mod new_attack;
 mod quote;
 mod selection;
@@ -43,6 +44,7 @@ fn perform(command: &Command) -> Status {
         Command::Attack(attack) => attack::attack(attack, &mut output),
         Command::Explain { id } => explain::explain(id, &mut output),
         Command::Check { file } => check::check(file, &mut output),
+        Command::Files(files) => files::perform(files, &mut output),
         Command::Serve(serve) => serve::run(serve, &mut output),
         Command::NewAttack { id, directory } => new_attack::write(id, directory, &mut output),
     };

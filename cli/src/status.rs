@@ -9,7 +9,8 @@
 //! | 3 | `unknown` anywhere, or `inert` for our client |
 //! | 4 | the program or the machine failed outside a run |
 //! | 5 | the client under test did not start |
-//! | 6, 7 | reserved |
+//! | 6 | the server is caught: an answer of its contradicts what this device can prove |
+//! | 7 | no usable answer; nothing is proved, and trying again may help |
 //! | 130 | interrupted or terminated before its end; what was finished is told and reported |
 //!
 //! The first that applies in the order 2, 4, 5, 130, 1, 3, 0 is the one. A verdict `unknown` or
@@ -32,7 +33,8 @@ Exit status, the first that applies in the order 2, 4, 5, 130, 1, 3, 0:
   3  unknown anywhere, or inert for our client
   4  the program or the machine failed outside a run
   5  the client under test did not start
-  6, 7  reserved
+  6  the server is caught: an answer contradicts what this device can prove
+  7  no usable answer; nothing is proved, and trying again may help
   130  interrupted or terminated before its end; what was finished is told and reported";
 
 /// An exit status. The order of the variants is the order in which they apply, least first.
@@ -46,6 +48,10 @@ pub(crate) enum Status {
     Broken,
     /// Interrupted or terminated before its end.
     Interrupted,
+    /// The server is caught.
+    Violation,
+    /// There is no usable answer.
+    NoAnswer,
     /// The client under test did not start.
     NotStarted,
     /// The program or the machine failed outside a run.
@@ -64,6 +70,8 @@ impl Status {
             Self::Undecided => 3,
             Self::Machine => 4,
             Self::NotStarted => 5,
+            Self::Violation => 6,
+            Self::NoAnswer => 7,
             Self::Interrupted => 130,
         }
     }
@@ -107,6 +115,18 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    /// A failure of the client's.
+    pub(crate) fn of(status: Status, message: String) -> Self {
+        Self { status, message }
+    }
+
+    /// The same, and something more to say.
+    #[must_use]
+    pub(crate) fn and(mut self, more: &str) -> Self {
+        self.message.push_str(more);
+        self
+    }
+
     /// The caller's mistake.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self {

@@ -10,6 +10,14 @@ pub(crate) fn now() -> String {
     utc(since.as_secs())
 }
 
+/// Milliseconds since 1970, for what a client writes.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Seconds since 1970 as `YYYY-MM-DDThh:mm:ssZ`.
 fn utc(seconds: u64) -> String {
     let (mut days, second) = (seconds / 86_400, seconds % 86_400);

@@ -1,0 +1,122 @@
+//! An account at a server, and a login for one command: no key ever rests on disk unwrapped.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use turncoat_core::id::Realm;
+use turncoat_core::{Config, Limits, Policy, Ports, Session};
+use turncoat_remote::{HttpRemote, Patience};
+
+use super::device::{Device, FileVault, Machine};
+use super::password::Source;
+use super::told::fault;
+use crate::status::Fault;
+
+/// A session of this program.
+pub(crate) type Client = Session<HttpRemote, FileVault, Machine, Machine>;
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Account {
+    /// The server
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TURNCOAT_SERVER",
+        default_value = "http://127.0.0.1:7733"
+    )]
+    server: String,
+    /// Who you are
+    #[arg(long, value_name = "NAME", env = "TURNCOAT_USER")]
+    user: String,
+    /// The deployment's name, the same for all its users; 32 bytes at most
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "TURNCOAT_REALM",
+        default_value = "turncoat"
+    )]
+    realm: String,
+    /// Where this device remembers what it has seen [default: the data folder of the platform]
+    #[arg(long, value_name = "DIR", env = "TURNCOAT_STATE")]
+    state: Option<PathBuf>,
+    #[command(flatten)]
+    password: Source,
+    /// Print what happened as JSON, login and work timed apart
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A session, the device that it locks, and how long it took to get it.
+pub(crate) struct Connected {
+    pub(crate) client: Client,
+    pub(crate) device: Device,
+    pub(crate) login: Duration,
+}
+
+impl Account {
+    /// Makes the account.
+    pub(crate) fn sign_up(&self) -> Result<Connected, Fault> {
+        self.connected(true, false)
+    }
+
+    /// Logs in. `stdin_is_taken` says that standard input is content.
+    pub(crate) fn login(&self, stdin_is_taken: bool) -> Result<Connected, Fault> {
+        self.connected(false, stdin_is_taken)
+    }
+
+    fn connected(&self, new: bool, stdin_is_taken: bool) -> Result<Connected, Fault> {
+        if !self.server.starts_with("http://") {
+            return Err(Fault::usage(format!(
+                "--server {}: an address that begins with http:// is needed",
+                self.server
+            )));
+        }
+        let config = Config {
+            realm: self.realm()?,
+            policy: Policy::hardened(),
+            limits: Limits::standard(),
+        };
+        let device = Device::open(self.state.as_deref(), &self.realm, &self.user)?;
+        let password = self.password.password(new, stdin_is_taken)?;
+        let ports = Ports {
+            remote: HttpRemote::new(&self.server, Patience::default()),
+            vault: device.vault(),
+            entropy: Machine,
+            clock: Machine,
+        };
+        let name = self.user.as_bytes();
+        let began = Instant::now();
+        let client = match new {
+            true => now(Session::sign_up(ports, config, name, &password)),
+            false => now(Session::login(ports, config, name, &password)),
+        };
+        let doing = if new { "sign-up" } else { "login" };
+        Ok(Connected {
+            client: client.map_err(|error| fault(doing, &error))?,
+            device,
+            login: began.elapsed(),
+        })
+    }
+
+    fn realm(&self) -> Result<Realm, Fault> {
+        let mut realm = [0; 32];
+        let name = self.realm.as_bytes();
+        let place = realm.get_mut(..name.len());
+        let place = place.ok_or_else(|| Fault::usage("--realm is longer than 32 bytes"))?;
+        place.copy_from_slice(name);
+        Ok(Realm(realm))
+    }
+}
+
+/// The client waits nowhere but in its doors, and those of this program block.
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut context) {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("no door of this program waits"),
+    }
+}

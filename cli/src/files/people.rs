@@ -1,0 +1,235 @@
+//! Sharing, and who can be trusted.
+
+use std::fs::File;
+use std::io::Read as _;
+
+use serde_json::{Value, json};
+use turncoat_core::client::{Comparison, ContactStanding, Pick};
+use turncoat_core::id::Fingerprint as Print;
+use turncoat_core::wire::Frame as _;
+
+use super::connect::{Client, now};
+use super::device::Device;
+use super::told::fault;
+use super::{Compare, Fingerprint, Receive, Share, shown};
+use crate::status::Fault;
+
+type Outcome = Result<(Vec<String>, Value), Fault>;
+
+/// Bytes of a statement at most.
+const STATEMENT_MAX: u64 = 16 << 20;
+
+/// What this device knows of its own account.
+pub(super) fn account(client: &Client, what: &str) -> (Vec<String>, Value) {
+    let print = client.own_fingerprint().to_string();
+    let monotone = client.opened().monotone;
+    let known = match monotone {
+        true => "the account is not older than what this device saw before",
+        false => "this device saw nothing before, so nobody knows whether the account is current",
+    };
+    let lines = vec![
+        what.to_owned(),
+        format!("fingerprint {print}"),
+        known.to_owned(),
+    ];
+    (lines, json!({ "fingerprint": print, "monotone": monotone }))
+}
+
+pub(super) fn share(client: &mut Client, share: &Share) -> Outcome {
+    let invitation = now(client.share(share.name.as_bytes(), share.with.as_bytes()))
+        .map_err(|error| fault(&doing("share", share), &error))?;
+    let with = shown(share.with.as_bytes());
+    let lines = vec![
+        format!("shared {} with {with}", shown(share.name.as_bytes())),
+        standing(&with, invitation.standing),
+    ];
+    let document = json!({
+        "pointer": invitation.pointer.to_string(),
+        "contact": word(invitation.standing),
+    });
+    Ok((lines, document))
+}
+
+pub(super) fn receive(client: &mut Client, receive: &Receive) -> Outcome {
+    let name = receive.r#as.as_ref().unwrap_or(&receive.name);
+    let pick = Pick::Name(receive.name.as_bytes());
+    let received = now(client.receive(receive.from.as_bytes(), pick, name.as_bytes()))
+        .map_err(|error| fault(&format!("receive {}", shown(name.as_bytes())), &error))?;
+    let from = shown(receive.from.as_bytes());
+    let lines = vec![
+        format!("received {} from {from}", shown(name.as_bytes())),
+        standing(&from, received),
+    ];
+    Ok((lines, json!({ "name": name, "contact": word(received) })))
+}
+
+pub(super) fn revoke(client: &mut Client, share: &Share) -> Outcome {
+    now(client.revoke(share.name.as_bytes(), share.with.as_bytes()))
+        .map_err(|error| fault(&doing("revoke", share), &error))?;
+    let line = format!(
+        "revoked {} from {}; what was read before cannot be unread",
+        shown(share.name.as_bytes()),
+        shown(share.with.as_bytes())
+    );
+    Ok((
+        vec![line],
+        json!({ "name": share.name, "from": share.with }),
+    ))
+}
+
+fn doing(what: &str, share: &Share) -> String {
+    let (name, with) = (share.name.as_bytes(), share.with.as_bytes());
+    format!("{what} {} {}", shown(name), shown(with))
+}
+
+pub(super) fn fingerprint(client: &mut Client, asked: &Fingerprint) -> Outcome {
+    let Some(of) = &asked.of else {
+        let print = client.own_fingerprint();
+        return Ok((
+            vec![grouped(&print)],
+            json!({ "fingerprint": print.to_string() }),
+        ));
+    };
+    let doing = format!("fingerprint {}", shown(of.as_bytes()));
+    let failed = |error| fault(&doing, &error);
+    if let Some(verified) = &asked.verified {
+        let print = parsed(verified)
+            .ok_or_else(|| Fault::usage("a fingerprint is 64 hexadecimal digits"))?;
+        now(client.verify(of.as_bytes(), print)).map_err(failed)?;
+    }
+    let found = now(client.fingerprint(of.as_bytes())).map_err(failed)?;
+    let of = shown(of.as_bytes());
+    let lines = vec![grouped(&found.fingerprint), standing(&of, found.standing)];
+    let document = json!({
+        "fingerprint": found.fingerprint.to_string(),
+        "contact": word(found.standing),
+    });
+    Ok((lines, document))
+}
+
+pub(super) fn compare(client: &mut Client, device: &Device, asked: &Compare) -> Outcome {
+    let Some(path) = &asked.statement else {
+        let statement = client
+            .statement()
+            .map_err(|error| fault("compare", &error))?;
+        let text = hex(&statement);
+        return Ok((vec![text.clone()], json!({ "statement": text })));
+    };
+    let unread = |why: String| Fault::usage(format!("{}: {why}", path.display()));
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| unread(error.to_string()))?;
+    file.take(STATEMENT_MAX)
+        .read_to_string(&mut text)
+        .map_err(|error| unread(error.to_string()))?;
+    let statement = bytes(&text).ok_or_else(|| {
+        unread("this is no statement: make one with turncoat compare on the other device".into())
+    })?;
+    let compared = now(client.compare(&statement)).map_err(|error| {
+        let kept = client.evidence().iter().map(|evidence| {
+            let both = [evidence.own.encode(), evidence.other.encode()].concat();
+            device.keep("evidence", hex(&both).as_bytes())
+        });
+        let kept: Vec<String> = kept
+            .map(|kept| match kept {
+                Ok(path) => format!("\n  evidence: {}", path.display()),
+                Err(error) => format!("\n  the evidence could not be kept: {error}"),
+            })
+            .collect();
+        fault("compare", &error).and(&kept.concat())
+    })?;
+    let lines = compared.iter().map(|(space, comparison)| {
+        let said = match comparison {
+            Comparison::Same => "both devices have seen the same",
+            Comparison::Ahead => "this device has seen all that the other has, and more",
+            _ => "the other device has seen more; log in and compare again",
+        };
+        format!("space {space}: {said}")
+    });
+    let mut lines: Vec<String> = lines.collect();
+    if lines.is_empty() {
+        lines.push("the two devices know no space in common: nothing was compared".to_owned());
+    }
+    let document = compared.iter().map(|(space, comparison)| {
+        json!({ "space": space.to_string(), "comparison": format!("{comparison:?}").to_lowercase() })
+    });
+    Ok((lines, document.collect()))
+}
+
+fn word(standing: ContactStanding) -> &'static str {
+    match standing {
+        ContactStanding::Verified => "verified",
+        ContactStanding::Pinned => "pinned",
+        _ => "first-contact",
+    }
+}
+
+fn standing(of: &str, standing: ContactStanding) -> String {
+    match standing {
+        ContactStanding::Verified => format!("{of}'s keys are those that you compared"),
+        ContactStanding::Pinned => {
+            format!("{of}'s keys are the same as before; you never compared them")
+        }
+        _ => format!(
+            "{of}'s keys are seen for the first time: the server may have put its own there. \
+             Compare with {of}: turncoat fingerprint {of}"
+        ),
+    }
+}
+
+/// A fingerprint in groups that two people can read to each other.
+fn grouped(print: &Print) -> String {
+    let digits = print.to_string();
+    let groups = digits.as_bytes().chunks(4);
+    let groups: Vec<String> = groups
+        .map(|group| String::from_utf8_lossy(group).into_owned())
+        .collect();
+    groups.join(" ")
+}
+
+fn parsed(text: &str) -> Option<Print> {
+    let digits: String = text.split_whitespace().collect();
+    bytes(&digits)?.try_into().ok().map(Print)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let digits = text.trim().as_bytes();
+    let value = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|v| u8::try_from(v).ok())
+    };
+    let pairs = digits.chunks(2).map(|pair| match pair {
+        [high, low] => Some(value(*high)? << 4 | value(*low)?),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, grouped, hex, parsed};
+    use turncoat_core::id::Fingerprint;
+
+    #[test]
+    fn a_fingerprint_is_read_back_however_it_is_grouped() {
+        let print = Fingerprint(std::array::from_fn(|at| at as u8 * 7));
+        assert_eq!(parsed(&grouped(&print)), Some(print));
+        assert_eq!(parsed(&print.to_string()), Some(print));
+        assert_eq!(parsed("12"), None);
+        assert_eq!(parsed(&grouped(&print).replace('0', "g")), None);
+    }
+
+    #[test]
+    fn a_statement_is_a_line_of_text() {
+        assert_eq!(
+            bytes(&format!("{}\n", hex(&[0, 255, 16]))),
+            Some(vec![0, 255, 16])
+        );
+        assert_eq!(bytes("abc"), None);
+        assert_eq!(bytes("+1"), None);
+    }
+}
