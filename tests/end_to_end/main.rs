@@ -6,6 +6,7 @@ mod external;
 mod interrupt;
 mod new_attack;
 mod scripts;
+mod serve;
 
 use std::path::Path;
 use std::process::{Command, Output};
