@@ -170,7 +170,7 @@ impl Durable {
         }
     }
 
-    fn layout(&self) -> Result<u64, redb::Error> {
+    fn layout(&self) -> Result<u64, Failed> {
         let writing = self.database.begin_write()?;
         let layout = {
             let mut about = writing.open_table(ABOUT)?;
@@ -190,7 +190,7 @@ impl Durable {
     ///
     /// [`NoStore`] if it can be neither read nor kept.
     pub fn secret(&self, make: impl FnOnce() -> [u8; 32]) -> Result<[u8; 32], NoStore> {
-        let secret = || -> Result<Option<[u8; 32]>, redb::Error> {
+        let secret = || -> Result<Option<[u8; 32]>, Failed> {
             let writing = self.database.begin_write()?;
             let secret = {
                 let mut secrets = writing.open_table(SECRETS)?;
@@ -212,7 +212,7 @@ impl Durable {
         secret.ok_or_else(|| NoStore::Foreign("its secret has another length".to_owned()))
     }
 
-    fn read(&self, key: &Key) -> Result<Option<Bytes>, redb::Error> {
+    fn read(&self, key: &Key) -> Result<Option<Bytes>, Failed> {
         let reading = self.database.begin_read()?;
         let table = match reading.open_table(table(key.kind)) {
             Err(TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -222,7 +222,7 @@ impl Durable {
         Ok(found.map(|found| Bytes::from(found.value())))
     }
 
-    fn write(&self, batch: Batch) -> Result<(), redb::Error> {
+    fn write(&self, batch: Batch) -> Result<(), Failed> {
         let mut gone = Vec::new();
         let mut objects = Vec::new();
         for (key, bytes) in batch.into_changes() {
@@ -279,8 +279,17 @@ fn name(key: &Key) -> String {
     key.id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn foreign(error: redb::Error) -> NoStore {
-    match error {
+/// The database's failure, or a shelf's.
+struct Failed(Box<redb::Error>);
+
+impl<E: Into<redb::Error>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self(Box::new(error.into()))
+    }
+}
+
+fn foreign(Failed(error): Failed) -> NoStore {
+    match *error {
         redb::Error::Io(error) => NoStore::Machine(error),
         other => NoStore::Foreign(other.to_string()),
     }
