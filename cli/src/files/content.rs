@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
@@ -327,18 +327,15 @@ fn fetch(client: &mut Client, name: &[u8], output: &mut impl Write) -> Result<(u
 
 /// Where a name belongs below the working folder.
 fn local(name: &[u8]) -> Result<PathBuf, Fault> {
-    let path = Path::new(OsStr::from_bytes(name));
-    let inside = path
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)));
-    let odd = name.contains(&0) || name.ends_with(b"/") || name.windows(2).any(|two| two == b"//");
-    if name.is_empty() || !inside || odd || path.components().count() == 0 {
+    // The bytes are judged, not `Path::components`, which passes over `.` and repeated slashes.
+    let plain = |part: &[u8]| !matches!(part, b"" | b"." | b"..") && !part.contains(&0);
+    if !name.split(|byte| *byte == b'/').all(plain) {
         return Err(Fault::usage(format!(
             "{}: this name is no path below the working folder; say --output FILE",
             shown(name)
         )));
     }
-    Ok(path.to_owned())
+    Ok(PathBuf::from(OsStr::from_bytes(name)))
 }
 
 pub(super) fn append(client: &mut Client, append: &Append) -> Outcome {

@@ -150,7 +150,8 @@ pub(super) fn compare(client: &mut Client, device: &Device, asked: &Compare) -> 
         lines.push("the two devices know no space in common: nothing was compared".to_owned());
     }
     let document = compared.iter().map(|(space, comparison)| {
-        json!({ "space": space.to_string(), "comparison": format!("{comparison:?}").to_lowercase() })
+        let comparison = format!("{comparison:?}").to_lowercase();
+        json!({ "space": space.to_string(), "comparison": comparison })
     });
     Ok((lines, document.collect()))
 }
