@@ -1,6 +1,7 @@
 //! Signs up and logs in. Login never creates anything.
 
 use super::commit::{Outline, Pen};
+use super::contact::same_key;
 use super::space::Space;
 use super::state::{load, put_space, unknown};
 use super::transport::{ask, unexpected};
@@ -277,17 +278,7 @@ fn open_account(
 ) -> Result<(Account, Space), Error> {
     let contact = check_record(&config.realm, &user, &record)?;
     if let Some(known) = known {
-        let (trusted, offered) = (known.fingerprint, contact.fingerprint);
-        let same = trusted == offered;
-        defend!(
-            Defence::KeyPin,
-            same,
-            Violation::KeyChanged {
-                user,
-                trusted,
-                offered
-            }
-        );
+        same_key(&contact, known.fingerprint)?;
     }
     // Both are sealed with the bag as well; said here, the cipher is never asked about a bag of
     // another place or under another key.

@@ -79,22 +79,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 .await?,
         )?;
         let pinned = self.pin_in(&pin_tag)?;
-        let offered = contact.fingerprint;
         let known = [
             pinned.as_ref().map(|pin| pin.fingerprint),
             self.remembered_pin(&user),
         ];
         for trusted in known.into_iter().flatten() {
-            let same = trusted == offered;
-            defend!(
-                Defence::KeyPin,
-                same,
-                Violation::KeyChanged {
-                    user,
-                    trusted,
-                    offered
-                }
-            );
+            same_key(&contact, trusted)?;
         }
         let standing = match &pinned {
             Some(pin) if pin.verified => ContactStanding::Verified,
@@ -154,7 +144,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             )?;
             let done = match self.pin_in(&met.pin_tag)? {
                 Some(pin) => {
-                    check_pin(&pin, &met.contact)?;
+                    same_key(&met.contact, pin.fingerprint)?;
                     pin.verified || !verified
                 }
                 None => false,
@@ -215,9 +205,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     }
 }
 
-/// Another device of the account may have pinned the contact in the meantime.
-pub(super) fn check_pin(pin: &PinEntry, contact: &Contact) -> Result<(), Error> {
-    let (trusted, offered) = (pin.fingerprint, contact.fingerprint);
+/// The keys that were met are those that are trusted already.
+pub(super) fn same_key(contact: &Contact, trusted: Fingerprint) -> Result<(), Error> {
+    let offered = contact.fingerprint;
     let same = trusted == offered;
     defend!(
         Defence::KeyPin,

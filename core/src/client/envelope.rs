@@ -1,6 +1,7 @@
 //! Makes and opens envelopes: one epoch's key of a space for one recipient.
 
 use super::Session;
+use super::contact::same_key;
 use super::transport::unexpected;
 use crate::defence::{Defence, defend};
 use crate::env::{Clock, Entropy};
@@ -204,17 +205,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             return Ok(contact.clone());
         }
         let contact = self.look_up(user).await?;
-        let (trusted, offered) = (key, contact.fingerprint);
-        let same = trusted == offered;
-        defend!(
-            Defence::KeyPin,
-            same,
-            Violation::KeyChanged {
-                user,
-                trusted,
-                offered
-            }
-        );
+        same_key(&contact, key)?;
         self.contacts.insert(contact.fingerprint, contact.clone());
         Ok(contact)
     }

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::commit::{Draft, Landed, NewLeaf};
-use super::contact::{ContactStanding, Met, check_pin};
+use super::contact::{ContactStanding, Met, same_key};
 use super::envelope::Opened;
 use super::space::{SlotKind, Space};
 use super::sync::Want;
@@ -180,7 +180,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             }),
         );
         match self.pin_in(&met.pin_tag)? {
-            Some(pin) => check_pin(&pin, &met.contact)?,
+            Some(pin) => same_key(&met.contact, pin.fingerprint)?,
             None => {
                 let pin = self.pin_leaf(met, false)?;
                 draft.leaves.insert(met.pin_tag, Some(pin));

@@ -66,26 +66,8 @@ impl Mountain<HistoryNode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::testing::{leaf, range};
     use alloc::vec::Vec;
-
-    fn leaf(number: u64) -> HistoryNode {
-        let mut head = [0; 32];
-        head[24..].copy_from_slice(&number.to_be_bytes());
-        // Neither number rises with the position, so that a maximum is not just the last leaf.
-        history_leaf(
-            &HeadHash(head),
-            RosterNumber(number * 37 % 71),
-            Epoch(number * 53 % 67),
-        )
-    }
-
-    fn range(size: u64) -> Mountain<HistoryNode> {
-        let mut range = Mountain::new();
-        for number in 0..size {
-            range.push(leaf(number)).unwrap();
-        }
-        range
-    }
 
     #[test]
     fn the_maxima_reach_the_peaks() {

@@ -49,3 +49,29 @@ pub fn segment_hash(pack: &PackId, sealed: &[u8]) -> Digest {
             .finish(),
     )
 }
+
+#[cfg(test)]
+mod testing {
+    use super::{Mountain, history_leaf};
+    use crate::id::{Epoch, HeadHash, RosterNumber};
+    use crate::wire::HistoryNode;
+
+    pub(super) fn leaf(number: u64) -> HistoryNode {
+        let mut head = [0; 32];
+        head[24..].copy_from_slice(&number.to_be_bytes());
+        // Neither number rises with the position, so that a maximum is not just the last leaf.
+        history_leaf(
+            &HeadHash(head),
+            RosterNumber(number * 37 % 71),
+            Epoch(number * 53 % 67),
+        )
+    }
+
+    pub(super) fn range(size: u64) -> Mountain<HistoryNode> {
+        let mut range = Mountain::new();
+        for number in 0..size {
+            range.push(leaf(number)).unwrap();
+        }
+        range
+    }
+}

@@ -142,28 +142,8 @@ pub fn decomposition(from: u64, to: u64) -> impl Iterator<Item = u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{Epoch, HeadHash, RosterNumber};
-    use crate::tree::history_leaf;
+    use crate::tree::testing::{leaf, range};
     use crate::wire::HistoryNode;
-
-    fn leaf(number: u64) -> HistoryNode {
-        let mut head = [0; 32];
-        head[24..].copy_from_slice(&number.to_be_bytes());
-        // Neither number rises with the position, so that a maximum is not just the last leaf.
-        history_leaf(
-            &HeadHash(head),
-            RosterNumber(number * 37 % 71),
-            Epoch(number * 53 % 67),
-        )
-    }
-
-    fn range(size: u64) -> Mountain<HistoryNode> {
-        let mut range = Mountain::new();
-        for number in 0..size {
-            range.push(leaf(number)).unwrap();
-        }
-        range
-    }
 
     /// The complete subtree of `2^level` leaves from `from` on, straight from the definition.
     fn subtree(from: u64, level: u8) -> HistoryNode {
