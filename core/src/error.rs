@@ -100,6 +100,8 @@ pub enum Violation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unavailable {
+    /// The server cannot take it now, or so it says.
+    Busy,
     /// The space moved on to a key that this account was not given, or so the server says.
     Closed,
     /// Another device wrote first, several times in a row; the operation may be tried again.
@@ -114,6 +116,8 @@ pub enum Unavailable {
     NoInvitation,
     /// The server says no; at login, the user or the password may be wrong.
     Refused,
+    /// The server has something of that name already, or so it says; at sign-up, an account.
+    Taken,
     /// No answer in time.
     Timeout,
     /// The server knows no user of that name, or so it says.
@@ -163,6 +167,8 @@ pub enum Usage {
     AlreadyReceived,
     /// The recipient is a member already.
     AlreadyShared,
+    /// What was handed over is no whole statement of another device, as it was made.
+    BadStatement,
     /// The file has had as many appends as one version can hold; upload it anew.
     Full,
     /// A name, a password or a content is longer than [`Limits`](crate::Limits) allow.
@@ -213,6 +219,7 @@ impl Unavailable {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Busy => "busy",
             Self::Closed => "closed",
             Self::Contended => "contended",
             Self::CutOff => "cut-off",
@@ -224,6 +231,7 @@ impl Unavailable {
             Self::NewerFormat => "newer-format",
             Self::NoInvitation => "no-invitation",
             Self::Refused => "refused",
+            Self::Taken => "taken",
             Self::Timeout => "timeout",
             Self::UnknownUser => "unknown-user",
             Self::Withheld => "withheld",
@@ -238,6 +246,7 @@ impl Usage {
         match self {
             Self::AlreadyReceived => "already-received",
             Self::AlreadyShared => "already-shared",
+            Self::BadStatement => "bad-statement",
             Self::EmptyName => "empty-name",
             Self::Full => "full",
             Self::NameTaken => "name-taken",

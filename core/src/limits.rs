@@ -14,7 +14,8 @@ pub struct Limits {
     pub entries_max: u64,
     /// Changes of one roster. Answers a flood of signatures.
     pub roster_changes_max: u64,
-    /// Envelopes of one inbox. Answers an inbox flood, and bounds private-key operations.
+    /// Envelopes of one sender that a device looks at, newest first. Answers an inbox flood, and
+    /// bounds private-key operations.
     pub envelopes_max: u64,
     /// Heads that one history proof may skip. Answers fast-forward: a colluding author must sign
     /// one head for each stretch of this length.

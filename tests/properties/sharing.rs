@@ -1,7 +1,7 @@
 //! Sharing and revocation, as the black-box cases of an examiner ask.
 
 use turncoat_core::client::Pick;
-use turncoat_core::{Error, Unavailable, Usage};
+use turncoat_core::{Error, Limits, Unavailable, Usage};
 use turncoat_tests::{Deployment, TestSession, now};
 
 fn read(session: &mut TestSession, name: &[u8]) -> Vec<u8> {
@@ -354,4 +354,27 @@ fn s57_the_revoked_learn_no_times_of_updates() {
     assert_eq!(none.0[0], CLOSED);
     assert_eq!(polled(1), none);
     assert_eq!(polled(5), none);
+}
+
+#[test]
+fn an_inbox_full_of_strangers_keeps_nobody_from_receiving() {
+    let world = Deployment::new(1);
+    let [mut alice, _, mut mallory] = users(&world, ["alice", "bob", "mallory"]);
+    let mut few = Limits::standard();
+    few.envelopes_max = 3;
+    let phone = world.device("bob", "phone");
+    let mut bob = phone.login_within(few).expect("a login");
+    now(alice.upload_all(b"first", b"of alice")).expect("an upload");
+    now(alice.share(b"first", b"bob")).expect("a share");
+    for number in 0..5 {
+        let name = format!("junk {number}").into_bytes();
+        now(mallory.upload_all(&name, b"junk")).expect("an upload");
+        now(mallory.share(&name, b"bob")).expect("a share");
+    }
+    now(bob.receive(b"alice", Pick::Name(b"first"), b"first")).expect("a receipt");
+    assert_eq!(read(&mut bob, b"first"), b"of alice");
+    // Of one sender, the newest are in reach, and what is not is nobody's fault.
+    now(bob.receive(b"mallory", Pick::Name(b"junk 4"), b"4")).expect("a receipt");
+    let older = now(bob.receive(b"mallory", Pick::Name(b"junk 0"), b"0"));
+    assert_eq!(failed(older), NO_INVITATION);
 }

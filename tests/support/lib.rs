@@ -473,6 +473,17 @@ impl Device {
         now(Session::login(self.ports(), config(), name, password))
     }
 
+    /// Logs in with other limits.
+    ///
+    /// # Errors
+    ///
+    /// Those of the client.
+    pub fn login_within(&self, limits: Limits) -> Result<TestSession, Error> {
+        let config = Config { limits, ..config() };
+        let name = self.user.as_bytes();
+        now(Session::login(self.ports(), config, name, &self.password()))
+    }
+
     /// Ends the device's process at a point that is counted from here on.
     pub fn crash_at(&self, crash: Crash) {
         self.memory.points.0.set((0, crash));

@@ -90,9 +90,14 @@ const FRAMES: &[(&str, u8, &str)] = &[
     (
         "request inbox",
         20,
-        "token:32 body!09 space?1 space-id:32 after?1 envelope-id:16",
+        "token:32 body!09 sender:32 space?1 space-id:32 before?1 envelope-id:16 \
+         count=00000100",
     ),
-    ("request inbox-all", 20, "token:32 body!09 space?0 after?0"),
+    (
+        "request inbox-all",
+        20,
+        "token:32 body!09 sender:32 space?0 before?0 count=00000100",
+    ),
     ("reply done", 21, "body!00"),
     ("reply refused", 21, "body!01 refusal!06"),
     ("reply kdf", 21, "body!02 {kdf}"),

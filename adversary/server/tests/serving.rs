@@ -239,8 +239,10 @@ fn a_stranger_can_neither_read_nor_write() {
         RequestBody::Read { views: Vec::new() },
         RequestBody::Fetch { ranges: Vec::new() },
         RequestBody::Inbox {
+            sender: turncoat_core::id::UserId([7; 32]),
             space: None,
-            after: None,
+            before: None,
+            count: 9,
         },
     ] {
         assert_eq!(server.ask(body), Reply::Refused(Refusal::Unauthenticated));

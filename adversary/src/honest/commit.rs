@@ -187,7 +187,7 @@ fn put_envelopes(
         }
         let mut inbox = match inboxes.remove(&envelope.recipient) {
             Some(inbox) => inbox,
-            None => delivered(storage, &envelope.recipient)?,
+            None => delivered(storage, &envelope.recipient, user)?,
         };
         ensure(inbox.iter().all(|line| line.envelope != envelope.id))?;
         inbox.push(Delivered {
@@ -198,7 +198,7 @@ fn put_envelopes(
         batch.put(key, encoded(signed));
     }
     for (recipient, inbox) in inboxes {
-        batch.put(inbox_key(&recipient), encoded(&inbox));
+        batch.put(inbox_key(&recipient, user), encoded(&inbox));
     }
     Ok(())
 }

@@ -162,8 +162,13 @@ impl Native {
                 Ok(Answer::whole(&Reply::Done))
             }
             RequestBody::Commit(commit) => take(storage, &user?, commit),
-            RequestBody::Inbox { space, after } => {
-                read::inbox(storage, &user?, *space, *after).map(Answer::Encoded)
+            RequestBody::Inbox {
+                sender,
+                space,
+                before,
+                count,
+            } => {
+                read::inbox(storage, (&user?, sender), *space, *before, *count).map(Answer::Encoded)
             }
         }
     }

@@ -19,6 +19,8 @@ use super::{directory, history};
 
 /// Leaves of one page at most.
 const PAGE_MAX: u32 = 2048;
+/// Envelopes of one page at most.
+const INBOX_PAGE: u32 = 256;
 /// The size of a view of single slots is a multiple of this many bytes.
 const PADDED_TO: usize = 512;
 
@@ -231,40 +233,50 @@ impl Wire for Delivered {
     }
 }
 
-pub(super) fn inbox_key(user: &UserId) -> Key {
-    Key::new(Kind::Inbox, *user.as_bytes())
+/// What `sender` delivered to `recipient`: one sender's envelopes are never in another's way.
+pub(super) fn inbox_key(recipient: &UserId, sender: &UserId) -> Key {
+    let id = [recipient.0, sender.0].concat();
+    Key::new(Kind::Inbox, id)
 }
 
 pub(super) fn envelope_key(envelope: &EnvelopeId) -> Key {
     Key::new(Kind::Envelope, *envelope.as_bytes())
 }
 
-/// What was delivered to a user, oldest first.
-pub(super) fn delivered(storage: &impl Storage, user: &UserId) -> Result<Vec<Delivered>, Refusal> {
-    match storage.fetch(&inbox_key(user))? {
+/// What a sender delivered to a recipient, oldest first.
+pub(super) fn delivered(
+    storage: &impl Storage,
+    recipient: &UserId,
+    sender: &UserId,
+) -> Result<Vec<Delivered>, Refusal> {
+    match storage.fetch(&inbox_key(recipient, sender))? {
         None => Ok(Vec::new()),
         Some(bytes) => Reader::all(&bytes, Vec::read).map_err(|Malformed| Refusal::NotFound),
     }
 }
 
-/// The reply to a question for the inbox. An envelope that the store lacks is left out, and after
-/// one that was never delivered nothing follows.
+/// The reply to a question for the inbox: one page, newest first. An envelope that the store lacks
+/// is left out, and before one that was never delivered nothing came.
 pub(super) fn inbox(
     storage: &impl Storage,
-    user: &UserId,
+    (recipient, sender): (&UserId, &UserId),
     space: Option<SpaceId>,
-    after: Option<EnvelopeId>,
+    before: Option<EnvelopeId>,
+    count: u32,
 ) -> Result<Vec<u8>, Refusal> {
-    let mut lines = delivered(storage, user)?;
-    if let Some(after) = after {
-        let place = lines.iter().position(|line| line.envelope == after);
-        let end = place.map_or(lines.len(), |place| place + 1);
-        lines.drain(..end);
+    let mut lines = delivered(storage, recipient, sender)?;
+    if let Some(before) = before {
+        let place = lines.iter().position(|line| line.envelope == before);
+        lines.truncate(place.unwrap_or(0));
     }
     lines.retain(|line| space.is_none_or(|space| space == line.space));
     let mut envelopes = Vec::new();
     let mut size = 0;
-    for line in &lines {
+    for line in lines
+        .iter()
+        .rev()
+        .take(usize::try_from(count.min(INBOX_PAGE)).unwrap_or(0))
+    {
         let envelope = storage.fetch(&envelope_key(&line.envelope))?;
         size += envelope
             .as_ref()

@@ -42,7 +42,8 @@ pub const VIOLATIONS: [&str; 16] = [
 ];
 
 /// The ways in which an answer can be unavailable, by the names that the client gives them.
-pub const UNAVAILABLES: [&str; 14] = [
+pub const UNAVAILABLES: [&str; 16] = [
+    "busy",
     "closed",
     "contended",
     "cut-off",
@@ -54,15 +55,17 @@ pub const UNAVAILABLES: [&str; 14] = [
     "state-torn",
     "state-unreadable",
     "state-unwritable",
+    "taken",
     "timeout",
     "unknown-user",
     "withheld",
 ];
 
 /// The mistakes of a caller, by the names that the client gives them.
-pub const USAGES: [&str; 11] = [
+pub const USAGES: [&str; 12] = [
     "already-received",
     "already-shared",
+    "bad-statement",
     "empty-name",
     "full",
     "name-taken",

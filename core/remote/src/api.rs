@@ -104,8 +104,10 @@ mod tests {
                 },
             },
             RequestBody::Inbox {
+                sender: user,
                 space: None,
-                after: None,
+                before: None,
+                count: 9,
             },
         ];
         for body in bodies {

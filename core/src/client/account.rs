@@ -100,7 +100,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// # Errors
     ///
     /// [`Usage::EmptyName`], [`Usage::TooLong`], and [`Usage::WrongDevice`] on a device that
-    /// remembers an account already; [`Unavailable::Refused`] if the server says that the name is
+    /// remembers an account already; [`Unavailable::Taken`] if the server says that the name is
     /// taken. Nothing is changed on the server by a failure that the server reports.
     pub async fn sign_up(
         mut ports: Ports<R, V, E, C>,

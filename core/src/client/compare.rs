@@ -5,15 +5,15 @@ use super::contact::Comparison;
 use super::sync::{Seen, Want};
 use crate::defence::{Defence, defend};
 use crate::env::{Clock, Entropy};
-use crate::error::{Error, Unavailable, Violation};
+use crate::error::{Error, Unavailable, Usage, Violation};
 use crate::id::{Checkpoint, Fingerprint, SpaceId, UserId};
 use crate::labels::Label;
 use crate::remote::{Remote, Vault};
 use crate::tree::Mountain;
 use crate::verify::{check_record, signable};
 use crate::wire::{
-    AtHeight, Blob, Contact, ContactPin, ContactSpace, Frame, HistoryNode, Reply, RequestBody,
-    Selection, SignedContact, View, ViewRequest,
+    AtHeight, Blob, Contact, ContactPin, ContactSpace, Entry, Frame, HistoryNode, Reply,
+    RequestBody, Selection, SignedContact, View, ViewRequest,
 };
 use alloc::vec::Vec;
 
@@ -90,9 +90,10 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// the server shows nothing as new as what the other device accepted,
     /// [`Violation::Equivocation`] if one user's key was shown differently,
     /// [`Violation::UntrustedKey`] if the statement is by nobody whom this account knows;
-    /// [`Unavailable`] if the server does not help to decide.
+    /// [`Unavailable`] if the server does not help to decide; [`Usage::BadStatement`] if it is no
+    /// statement: it did not come from the server, so that nothing is the server's fault.
     pub async fn compare(&mut self, statement: &[u8]) -> Result<Vec<(SpaceId, Comparison)>, Error> {
-        let other = SignedContact::decode(statement)?;
+        let other = SignedContact::decode(statement).map_err(|_| Usage::BadStatement)?;
         self.check_statement(&other)?;
         let compared = self.compare_all(&other.contact).await;
         if matches!(
@@ -118,12 +119,14 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     fn check_statement(&self, signed: &SignedContact) -> Result<(), Error> {
         let said = &signed.contact;
         let realm = &self.config.realm;
-        let contact = check_record(realm, &said.user, &signed.record)?;
-        if said.realm != *realm || said.user_key != contact.fingerprint {
-            return Err(Violation::Misbound.into());
-        }
+        let contact =
+            check_record(realm, &said.user, &signed.record).map_err(|_| Usage::BadStatement)?;
+        let bound = said.realm == *realm && said.user_key == contact.fingerprint;
         let body = said.encode();
-        contact.verify(realm, Label::SignContact, &body, &signed.signature.0)?;
+        let signed = contact.verify(realm, Label::SignContact, &body, &signed.signature.0);
+        if !bound || signed.is_err() {
+            return Err(Usage::BadStatement.into());
+        }
         let known = match self.own_view(&said.user) {
             Some(key) => key == contact.fingerprint,
             None => false,
@@ -167,7 +170,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             }
         }
         let mut compared = Vec::new();
-        let mut undecided = None;
+        let mut undecided = self.open_compared(said).await?;
         for theirs in &said.spaces {
             if self.accepted(&theirs.space).is_none() {
                 continue;
@@ -182,6 +185,36 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             Some(why) => Err(why.into()),
             None => Ok(compared),
         }
+    }
+
+    /// Opens the shared spaces that this session has not come across: only the server can show
+    /// what follows a head. What it does not help with is returned.
+    async fn open_compared(&mut self, said: &Contact) -> Result<Option<Unavailable>, Error> {
+        let spaces = said.spaces.iter().map(|theirs| theirs.space);
+        let closed: Vec<SpaceId> = spaces
+            .filter(|id| self.accepted(id).is_some() && !self.spaces.contains_key(id))
+            .collect();
+        if closed.is_empty() {
+            return Ok(None);
+        }
+        let entries = match self.entries_once().await {
+            Ok(Some(entries)) => entries,
+            Ok(None) => return Ok(Some(Unavailable::Contended)),
+            Err(Error::Unavailable(why)) => return Ok(Some(why)),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let Entry::Link(link) = entry else { continue };
+            if !closed.contains(&link.space) {
+                continue;
+            }
+            match self.open_link(&link).await {
+                // It is asked again below, and found to be closed or not.
+                Ok(()) | Err(Error::Unavailable(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     async fn compare_space(&mut self, theirs: &ContactSpace) -> Result<Comparison, Error> {

@@ -3,7 +3,7 @@
 use super::Session;
 use super::contact::same_key;
 use super::transport::unexpected;
-use crate::defence::{Defence, defend};
+use crate::defence::{Defence, defend, stands};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Violation};
 use crate::id::{EnvelopeId, Epoch, Fingerprint, SpaceId, UserId};
@@ -131,37 +131,47 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         })
     }
 
-    /// The envelopes for this account, of one space or of all.
+    /// The newest envelopes of one sender for this account, newest first, of one space or of all.
+    ///
+    /// That there are more than the limit is nobody's fault: what is older is out of reach.
     pub(super) async fn inbox(
         &mut self,
+        sender: UserId,
         space: Option<SpaceId>,
     ) -> Result<Vec<SignedEnvelope>, Error> {
-        let max = usize::try_from(self.config.limits.envelopes_max).unwrap_or(usize::MAX);
+        let max = self.config.limits.envelopes_max;
         let mut envelopes: Vec<SignedEnvelope> = Vec::new();
         loop {
-            let after = envelopes.last().map(|signed| signed.envelope.id);
-            let page = match self.ask(RequestBody::Inbox { space, after }).await? {
+            let held = u64::try_from(envelopes.len()).unwrap_or(u64::MAX);
+            let count = u32::try_from(max.saturating_sub(held)).unwrap_or(u32::MAX);
+            if count == 0 && stands(Defence::ReplyCounts) {
+                return Ok(envelopes);
+            }
+            let body = RequestBody::Inbox {
+                sender,
+                space,
+                before: envelopes.last().map(|signed| signed.envelope.id),
+                count,
+            };
+            let page = match self.ask(body).await? {
                 Reply::Inbox(page) => page,
                 other => return Err(unexpected(&other)),
             };
+            let as_asked = u32::try_from(page.len()).is_ok_and(|shown| shown <= count);
+            defend!(Defence::ReplyCounts, as_asked, Violation::TooLarge);
             if page.is_empty() {
                 return Ok(envelopes);
             }
             envelopes.extend(page);
-            defend!(
-                Defence::ReplyCounts,
-                envelopes.len() <= max,
-                Violation::TooLarge
-            );
         }
     }
 
     /// Finds the key of a space that moved on: its owner sent it to everybody who stays.
     pub(super) async fn newer_key(&mut self, link: &LinkEntry) -> Result<(), Error> {
         let epoch = self.open_space(&link.space)?.epoch;
-        let mut newer: Vec<SignedEnvelope> = self.inbox(Some(link.space)).await?;
-        // Anybody may send envelopes, with any number on them: those of others say nothing here,
-        // and one that does not open hides none that does.
+        let mut newer: Vec<SignedEnvelope> = self.inbox(link.owner, Some(link.space)).await?;
+        // The server may show others than it was asked for, with any number on them: those say
+        // nothing here, and one that does not open hides none that does.
         newer.retain(|SignedEnvelope { envelope, .. }| {
             envelope.space == link.space
                 && envelope.epoch > epoch

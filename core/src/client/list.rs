@@ -45,13 +45,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let monotone = self.accepted(&self.private).is_some();
         let mut tries = 0;
         let entries = loop {
-            match self.list_once().await? {
+            match self.entries_once().await? {
                 Some(entries) => break entries,
                 None => self.try_again(&mut tries)?,
             }
         };
         let mut names = BTreeSet::new();
-        for Long { name, key } in entries {
+        for Long { name, key } in entries.into_iter().filter_map(named) {
             let name = match name {
                 NameRef::Inline(name) => name,
                 NameRef::Object(region) => {
@@ -82,18 +82,20 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// The server denies a name that a verified leaf promises: does the newest head promise it
     /// still?
     async fn name_denied(&mut self, denied: &Region) -> Error {
-        let promised =
-            |one: &Long| matches!(&one.name, NameRef::Object(region) if region == denied);
-        match self.list_once().await {
-            Ok(Some(entries)) if entries.iter().any(promised) => Violation::Missing.into(),
-            Ok(_) => Unavailable::Contended.into(),
+        let promised = |one: Long| matches!(&one.name, NameRef::Object(region) if region == denied);
+        match self.entries_once().await {
+            Ok(Some(entries)) => match entries.into_iter().filter_map(named).any(promised) {
+                true => Violation::Missing.into(),
+                false => Unavailable::Contended.into(),
+            },
+            Ok(None) => Unavailable::Contended.into(),
             Err(error @ Error::Violation(_)) => error,
             Err(_) => Unavailable::Withheld.into(),
         }
     }
 
-    /// All entries that have names, or nothing if the directory changed meanwhile.
-    async fn list_once(&mut self) -> Result<Option<Vec<Long>>, Error> {
+    /// All entries of the own directory, or nothing if it changed meanwhile.
+    pub(super) async fn entries_once(&mut self) -> Result<Option<Vec<Entry>>, Error> {
         let mut entries = Vec::new();
         let mut leaves = 0_u64;
         let mut head: Option<HeadHash> = None;
@@ -119,7 +121,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 }
                 leaves = leaves.saturating_add(1);
                 let stored = warm.leaves.get(&slot.leaf).ok_or(Violation::Missing)?;
-                entries.extend(named(open_leaf(&space.key, stored)?));
+                entries.push(open_leaf(&space.key, stored)?);
             }
             match end {
                 None => {

@@ -65,8 +65,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// reported if there is no other.
     async fn invitation(&mut self, met: &Met, pick: Pick<'_>) -> Result<Opened, Error> {
         let mut fault = None;
-        let inbox: Vec<SignedEnvelope> = self.inbox(None).await?;
-        for signed in inbox.iter().rev() {
+        let inbox: Vec<SignedEnvelope> = self.inbox(met.contact.user, None).await?;
+        for signed in &inbox {
             let envelope = &signed.envelope;
             let meant = match pick {
                 Pick::Name(_) => envelope.sender == met.contact.user,

@@ -36,6 +36,8 @@ fn lost(lost: Lost) -> Error {
 pub(super) fn unexpected(reply: &Reply) -> Error {
     match reply {
         Reply::Refused(Refusal::NotFound) => Unavailable::Withheld.into(),
+        Reply::Refused(Refusal::Busy) => Unavailable::Busy.into(),
+        Reply::Refused(Refusal::Exists) => Unavailable::Taken.into(),
         Reply::Refused(_) => Unavailable::Refused.into(),
         _ => Violation::OutOfTurn.into(),
     }

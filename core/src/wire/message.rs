@@ -277,12 +277,16 @@ choice! {
         },
         /// A new head.
         8 => Commit(Box<Commit>),
-        /// The envelopes for the account that asks.
+        /// The envelopes of one sender for the account that asks, newest first.
         9 => Inbox {
+            /// Whose; those of others are not in the way.
+            sender: UserId,
             /// Of one space only.
             space: Option<SpaceId>,
-            /// Those that follow this one.
-            after: Option<EnvelopeId>,
+            /// Those that came before this one.
+            before: Option<EnvelopeId>,
+            /// How many at most.
+            count: u32,
         },
     }
 }

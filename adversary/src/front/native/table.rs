@@ -329,8 +329,10 @@ impl Field for RequestBody {
             (Self::Fetch { ranges }, "ranges") => Some(ranges),
             (Self::Store { pack }, "pack") => Some(pack),
             (Self::Commit(commit), name) => commit.step(name),
+            (Self::Inbox { sender, .. }, "sender") => Some(sender),
             (Self::Inbox { space, .. }, "space") => Some(space),
-            (Self::Inbox { after, .. }, "after") => Some(after),
+            (Self::Inbox { before, .. }, "before") => Some(before),
+            (Self::Inbox { count, .. }, "count") => Some(count),
             _ => None,
         }
     }

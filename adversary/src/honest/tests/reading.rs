@@ -266,7 +266,7 @@ fn envelopes_reach_their_recipient_alone() {
     let nobody = User::new("nobody");
     let ghost = space.invite(&alice, &nobody, 9);
     assert_eq!(world.commit(&alice, &ghost), refused(Refusal::Invalid));
-    for (member, envelope) in [(&bob, 1), (&carol, 2)] {
+    for (member, envelope) in [(&bob, 1), (&carol, 2), (&carol, 4)] {
         let commit = space.invite(&alice, member, envelope);
         assert_eq!(world.commit(&alice, &commit), Reply::Done);
         space.accept(&commit);
@@ -277,9 +277,15 @@ fn envelopes_reach_their_recipient_alone() {
     assert_eq!(world.commit(&bob, &commit), Reply::Done);
     other.accept(&commit);
 
-    let mut ids = |user: &User, space, after: Option<u8>| {
-        let after = after.map(|id| EnvelopeId([id; 16]));
-        match world.ask(user, RequestBody::Inbox { space, after }) {
+    let mut ids = |user: &User, sender: &User, space, before: Option<u8>| {
+        let count = 9;
+        let body = RequestBody::Inbox {
+            sender: sender.id,
+            space,
+            before: before.map(|id| EnvelopeId([id; 16])),
+            count,
+        };
+        match world.ask(user, body) {
             Reply::Inbox(envelopes) => envelopes
                 .iter()
                 .map(|signed| signed.envelope.id.0[0])
@@ -287,13 +293,16 @@ fn envelopes_reach_their_recipient_alone() {
             reply => panic!("{reply:?}"),
         }
     };
-    assert_eq!(ids(&bob, None, None), [1]);
-    assert_eq!(ids(&carol, None, None), [2, 3]);
-    assert_eq!(ids(&carol, None, Some(2)), [3]);
-    assert_eq!(ids(&carol, Some(other.head.space), None), [3]);
-    assert_eq!(ids(&carol, None, Some(3)), [0_u8; 0]);
-    assert_eq!(ids(&carol, None, Some(1)), [0_u8; 0]);
-    assert_eq!(ids(&alice, None, None), [0_u8; 0]);
+    assert_eq!(ids(&bob, &alice, None, None), [1]);
+    assert_eq!(ids(&carol, &alice, None, None), [4, 2]);
+    assert_eq!(ids(&carol, &alice, None, Some(4)), [2]);
+    assert_eq!(ids(&carol, &bob, None, None), [3]);
+    assert_eq!(ids(&carol, &bob, Some(other.head.space), None), [3]);
+    assert_eq!(ids(&carol, &alice, Some(other.head.space), None), [0_u8; 0]);
+    assert_eq!(ids(&carol, &alice, None, Some(2)), [0_u8; 0]);
+    assert_eq!(ids(&carol, &alice, None, Some(1)), [0_u8; 0]);
+    assert_eq!(ids(&carol, &alice, None, Some(3)), [0_u8; 0]);
+    assert_eq!(ids(&alice, &bob, None, None), [0_u8; 0]);
 }
 
 #[test]
@@ -413,8 +422,10 @@ fn a_store_that_lies_about_anything_is_answered_from() {
             count: 9,
         },
         RequestBody::Inbox {
+            sender: alice.id,
             space: None,
-            after: None,
+            before: None,
+            count: 9,
         },
         RequestBody::Commit(Box::new(next)),
     ];

@@ -105,8 +105,10 @@ fn a_stranger_is_refused() {
         RequestBody::Store { pack: pack(1, b"") },
         RequestBody::Commit(Box::new(commit)),
         RequestBody::Inbox {
+            sender: alice.id,
             space: None,
-            after: None,
+            before: None,
+            count: 9,
         },
     ];
     for token in [Token([0; 32]), Token([1; 32])] {
