@@ -10,7 +10,7 @@
 //! | 4 | the program or the machine failed outside a run |
 //! | 5 | the client under test did not start |
 //! | 6 | the server is caught: an answer of its contradicts what this device can prove |
-//! | 7 | no usable answer; nothing is proved, and trying again may help |
+//! | 7 | no usable answer: none at all, or a refusal, as of a wrong password; nothing is proved |
 //! | 130 | interrupted or terminated before its end; what was finished is told and reported |
 //!
 //! The first that applies in the order 2, 4, 5, 130, 1, 3, 0 is the one. A verdict `unknown` or
@@ -25,7 +25,7 @@ use turncoat_reports::{Results, Verdict, Works};
 
 /// The statuses as the help prints them.
 pub(crate) const HELP: &str = "\
-Exit status, the first that applies in the order 2, 4, 5, 130, 1, 3, 0:
+Exit status; 6 and 7 for files, of the others the first in the order 2, 4, 5, 130, 1, 3, 0:
   0  nothing of the below
   1  a guarantee is broken, or our client's verdict is another than the script states;
      with --conformance, an operation that the client declares does not work
@@ -34,7 +34,7 @@ Exit status, the first that applies in the order 2, 4, 5, 130, 1, 3, 0:
   4  the program or the machine failed outside a run
   5  the client under test did not start
   6  the server is caught: an answer contradicts what this device can prove
-  7  no usable answer; nothing is proved, and trying again may help
+  7  no usable answer: none at all, or a refusal, as of a wrong password; nothing is proved
   130  interrupted or terminated before its end; what was finished is told and reported";
 
 /// An exit status. The order of the variants is the order in which they apply, least first.

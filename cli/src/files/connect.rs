@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use turncoat_core::id::Realm;
-use turncoat_core::{Config, Limits, Policy, Ports, Session};
+use turncoat_core::{Config, Error, Limits, Policy, Ports, Session, Unavailable};
 use turncoat_remote::{HttpRemote, Patience};
 
 use super::device::{Device, FileVault, Machine};
@@ -95,8 +95,18 @@ impl Account {
             false => now(Session::login(ports, config, name, &password)),
         };
         let doing = if new { "sign-up" } else { "login" };
+        let failed = |error: Error| match error {
+            Error::Unavailable(Unavailable::CutOff | Unavailable::Timeout) => {
+                let at = format!("\n  no server answered at {}", self.server);
+                fault(doing, &error).and(&at)
+            }
+            Error::Unavailable(Unavailable::LocalState(_)) => {
+                fault(doing, &error).and(&format!("\n  it is in {}", device.folder().display()))
+            }
+            _ => fault(doing, &error),
+        };
         Ok(Connected {
-            client: client.map_err(|error| fault(doing, &error))?,
+            client: client.map_err(failed)?,
             device,
             login: began.elapsed(),
         })

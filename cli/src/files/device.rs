@@ -50,6 +50,11 @@ impl Device {
         })
     }
 
+    /// Where it remembers what it has seen.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Its memory.
     pub(crate) fn vault(&self) -> FileVault {
         FileVault {

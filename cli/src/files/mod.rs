@@ -7,7 +7,7 @@ mod password;
 mod people;
 mod told;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -132,7 +132,8 @@ pub(crate) struct Fingerprint {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Compare {
-    /// The other device's statement; without it, this device's own is written
+    /// The other device's statement: a file, `-` for standard input, or the line itself; without
+    /// it, this device's own is written
     statement: Option<PathBuf>,
     #[command(flatten)]
     account: Account,
@@ -188,10 +189,13 @@ pub(crate) fn perform(files: &Files, output: &mut impl Write) -> Result<Status, 
         device,
         login,
     } = connected;
+    if matches!(files, Files::Get(_) | Files::Ls(_)) && !client.opened().monotone {
+        let _nobody_reads_it = writeln!(io::stderr(), "note: {}", people::UNKNOWN_AGE);
+    }
     let began = Instant::now();
     let (lines, document) = match files {
-        Files::SignUp(_) => people::account(&client, "signed up"),
-        Files::Login(_) => people::account(&client, "logged in"),
+        Files::SignUp(_) => people::account(&client, true),
+        Files::Login(_) => people::account(&client, false),
         Files::Put(put) => content::put(&mut client, put)?,
         Files::Get(get) => content::get(&mut client, get, output)?,
         Files::Append(append) => content::append(&mut client, append)?,

@@ -1,38 +1,42 @@
 //! Sharing, and who can be trusted.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use turncoat_core::client::{Comparison, ContactStanding, Pick};
 use turncoat_core::id::Fingerprint as Print;
 use turncoat_core::wire::Frame as _;
+use turncoat_core::{Error, Violation};
 
 use super::connect::{Client, now};
 use super::device::Device;
 use super::told::fault;
 use super::{Compare, Fingerprint, Receive, Share, shown};
-use crate::status::Fault;
+use crate::status::{Fault, Status};
 
 type Outcome = Result<(Vec<String>, Value), Fault>;
 
 /// Bytes of a statement at most.
 const STATEMENT_MAX: u64 = 16 << 20;
 
+/// What a device without a memory admits.
+pub(super) const UNKNOWN_AGE: &str =
+    "this device saw nothing before, so nobody knows whether what the server shows is current";
+
 /// What this device knows of its own account.
-pub(super) fn account(client: &Client, what: &str) -> (Vec<String>, Value) {
-    let print = client.own_fingerprint().to_string();
+pub(super) fn account(client: &Client, new: bool) -> (Vec<String>, Value) {
+    let print = client.own_fingerprint();
     let monotone = client.opened().monotone;
-    let known = match monotone {
-        true => "the account is not older than what this device saw before",
-        false => "this device saw nothing before, so nobody knows whether the account is current",
+    let known = match (new, monotone) {
+        (true, _) => "signed up",
+        (false, true) => "logged in; the account is not older than what this device saw before",
+        (false, false) => UNKNOWN_AGE,
     };
-    let lines = vec![
-        what.to_owned(),
-        format!("fingerprint {print}"),
-        known.to_owned(),
-    ];
-    (lines, json!({ "fingerprint": print, "monotone": monotone }))
+    let lines = vec![known.to_owned(), format!("fingerprint {}", grouped(&print))];
+    let document = json!({ "fingerprint": print.to_string(), "monotone": monotone });
+    (lines, document)
 }
 
 pub(super) fn share(client: &mut Client, share: &Share) -> Outcome {
@@ -95,7 +99,13 @@ pub(super) fn fingerprint(client: &mut Client, asked: &Fingerprint) -> Outcome {
     if let Some(verified) = &asked.verified {
         let print = parsed(verified)
             .ok_or_else(|| Fault::usage("a fingerprint is 64 hexadecimal digits"))?;
-        now(client.verify(of.as_bytes(), print)).map_err(failed)?;
+        match now(client.verify(of.as_bytes(), print)) {
+            Err(Error::Violation(Violation::UntrustedKey { .. })) => {
+                let found = now(client.fingerprint(of.as_bytes())).map_err(failed)?;
+                return Err(differ(&doing, &print, &found.fingerprint));
+            }
+            other => other.map_err(failed)?,
+        }
     }
     let found = now(client.fingerprint(of.as_bytes())).map_err(failed)?;
     let of = shown(of.as_bytes());
@@ -107,6 +117,46 @@ pub(super) fn fingerprint(client: &mut Client, asked: &Fingerprint) -> Outcome {
     Ok((lines, document))
 }
 
+/// A slip of the person or the server's lie: only the two people can tell.
+fn differ(doing: &str, given: &Print, found: &Print) -> Fault {
+    Fault::of(
+        Status::Violation,
+        format!(
+            "{doing}: the fingerprints differ\n  you gave:          {}\n  the account holds: {}\n  \
+             what to do: read them to each other once more; if they still differ, somebody \
+             exchanged keys: share nothing with that user over this server",
+            grouped(given),
+            grouped(found)
+        ),
+    )
+}
+
+/// A statement as it was handed over: a file, `-`, or the line itself.
+fn handed_over(given: &Path) -> Result<Vec<u8>, Fault> {
+    let shown_as = given.display().to_string();
+    let is_text = shown_as.len() > 200 && shown_as.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let unread = |why: String| match is_text {
+        true => Fault::usage(why),
+        false => Fault::usage(format!("{shown_as}: {why}")),
+    };
+    let mut text = String::new();
+    let read = match given.to_str() {
+        Some("-") => io::stdin()
+            .lock()
+            .take(STATEMENT_MAX)
+            .read_to_string(&mut text),
+        Some(line) if is_text => {
+            text.push_str(line);
+            Ok(text.len())
+        }
+        _ => File::open(given).and_then(|file| file.take(STATEMENT_MAX).read_to_string(&mut text)),
+    };
+    read.map_err(|error| unread(error.to_string()))?;
+    bytes(&text).ok_or_else(|| {
+        unread("this is no statement: make one with turncoat compare on the other device".into())
+    })
+}
+
 pub(super) fn compare(client: &mut Client, device: &Device, asked: &Compare) -> Outcome {
     let Some(path) = &asked.statement else {
         let statement = client
@@ -115,15 +165,7 @@ pub(super) fn compare(client: &mut Client, device: &Device, asked: &Compare) -> 
         let text = hex(&statement);
         return Ok((vec![text.clone()], json!({ "statement": text })));
     };
-    let unread = |why: String| Fault::usage(format!("{}: {why}", path.display()));
-    let mut text = String::new();
-    let file = File::open(path).map_err(|error| unread(error.to_string()))?;
-    file.take(STATEMENT_MAX)
-        .read_to_string(&mut text)
-        .map_err(|error| unread(error.to_string()))?;
-    let statement = bytes(&text).ok_or_else(|| {
-        unread("this is no statement: make one with turncoat compare on the other device".into())
-    })?;
+    let statement = handed_over(path)?;
     let compared = now(client.compare(&statement)).map_err(|error| {
         let kept = client.evidence().iter().map(|evidence| {
             let both = [evidence.own.encode(), evidence.other.encode()].concat();
@@ -141,7 +183,9 @@ pub(super) fn compare(client: &mut Client, device: &Device, asked: &Compare) -> 
         let said = match comparison {
             Comparison::Same => "both devices have seen the same",
             Comparison::Ahead => "this device has seen all that the other has, and more",
-            _ => "the other device has seen more; log in and compare again",
+            _ => {
+                "the other device has seen more of a file that is not among this account's any more"
+            }
         };
         format!("space {space}: {said}")
     });

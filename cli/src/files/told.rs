@@ -11,13 +11,17 @@ pub(crate) fn fault(doing: &str, error: &Error) -> Fault {
             Status::Violation,
             format!(
                 "{doing}: the server is caught: {name}\n{sides}  what it means: {meaning}\n  what \
-                 to do: keep what you have, compare with another device (turncoat compare), and \
-                 do not trust this server with anything new",
+                 to do: keep what you have, do not trust this server with anything new, and warn \
+                 those who share with you",
                 name = violation.name(),
                 sides = sides(violation),
                 meaning = meaning(violation),
             ),
         ),
+        Error::Unavailable(Unavailable::LocalState(state)) => Fault::machine(format!(
+            "{doing}: what this device remembers cannot be used; {}",
+            state.advice()
+        )),
         Error::Unavailable(why) => Fault::of(
             Status::NoAnswer,
             format!(
@@ -82,7 +86,9 @@ fn meaning(violation: &Violation) -> &'static str {
         Violation::Truncated => "the beginning of a file was passed off as all of it",
         Violation::RevokedAuthor { .. } => "somebody without access wrote",
         Violation::WeakParameters => {
-            "this device was asked to make guessing your password cheap; nothing was sent"
+            "the password is to be derived in another way than this device did before, or in one \
+             that makes guessing it cheap: it may be another server (see --server), and nothing \
+             was sent"
         }
         Violation::TooLarge => "more was sent than any honest answer holds",
         _ => "an answer is none that an honest server gives",
@@ -91,8 +97,9 @@ fn meaning(violation: &Violation) -> &'static str {
 
 fn next(why: Unavailable) -> &'static str {
     match why {
+        Unavailable::Busy => "the server cannot take it now: its disk or its connections are full",
         Unavailable::Refused => "see that user and password are right",
-        Unavailable::LocalState(state) => state.advice(),
+        Unavailable::Taken => "choose another name",
         Unavailable::UnknownUser => "see that the name is right",
         Unavailable::NoInvitation => "see that it was shared with you, and under which name",
         Unavailable::Closed => "your access may have been revoked",
@@ -105,6 +112,9 @@ fn said(usage: Usage) -> &'static str {
     match usage {
         Usage::AlreadyReceived => "it was received before",
         Usage::AlreadyShared => "it is shared with that user already",
+        Usage::BadStatement => {
+            "this is no whole statement of a device; let the other device make it again"
+        }
         Usage::Full => "the file has had as many appends as it can hold; put it anew",
         Usage::TooLong => "a name, a password or a content is too long",
         Usage::NameTaken => "the name is taken",
