@@ -96,7 +96,13 @@ fn doors(tree: &Tree) -> Vec<Finding> {
         free(path) || !["env", "fs", "net", "os", "process"].contains(&name)
     };
     let mut found = strangers(tree, "adversary/src/", &["std"], machine, advice);
-    let crates = &["getrandom", "httparse", "nix", "tempfile"];
+    let crates = &[
+        "getrandom",
+        "httparse",
+        "nix",
+        "tempfile",
+        "turncoat_remote",
+    ];
     found.extend(strangers(
         tree,
         "adversary/src/",
@@ -114,6 +120,7 @@ fn no_wall_clock(tree: &Tree) -> Vec<Finding> {
             "adversary/src/front/",
             // Real users' requests, of which no run consists.
             "adversary/server/",
+            "core/remote/tests/",
             "benches/",
             "cli/",
             "tests/end_to_end/",

@@ -5,16 +5,22 @@
 //! that arrived whole is the server's word.
 
 pub mod api;
+mod bounded;
 
 use std::fmt;
 use std::io::Read as _;
 use std::time::Duration;
 
 use turncoat_core::remote::{Lost, Remote};
-use ureq::http::header::CONTENT_TYPE;
+use ureq::http::HeaderMap;
+use ureq::http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, TRANSFER_ENCODING,
+};
+use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
 
 use self::api::{MEDIA_TYPE, Operation};
+use self::bounded::Bounded;
 
 /// How long the client waits.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +60,7 @@ impl HttpRemote {
             .timeout_global(Some(patience.request))
             .build();
         Self {
-            agent: config.new_agent(),
+            agent: Agent::with_parts(config, Bounded::default(), DefaultResolver::default()),
             address: address.trim_end_matches('/').to_owned(),
         }
     }
@@ -73,12 +79,32 @@ impl HttpRemote {
         if media.is_none_or(|media| media.as_bytes() != MEDIA_TYPE.as_bytes()) {
             return Err(Lost::CutOff);
         }
+        if !is_framed(reply.headers()) {
+            return Err(Lost::CutOff);
+        }
         let size = reply.body().content_length();
         if size.is_some_and(|size| size > reply_max) {
             return Err(Lost::TooLarge);
         }
         read(reply.body_mut(), size, reply_max)
     }
+}
+
+/// Whether the body is a frame in no coding, all of it, and says where it ends. One that ends with
+/// its connection may have been cut by anybody, and what was cut would look like the server's word.
+fn is_framed(headers: &HeaderMap) -> bool {
+    let is = |coding: &[u8], one: &[u8]| coding.eq_ignore_ascii_case(one);
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let ends = match (lengths.next(), codings.next()) {
+        (Some(length), None) => length.as_bytes().iter().all(u8::is_ascii_digit),
+        (None, Some(coding)) => is(coding.as_bytes(), b"chunked"),
+        _ => false,
+    };
+    let once = lengths.next().is_none() && codings.next().is_none();
+    let mut contents = headers.get_all(CONTENT_ENCODING).iter();
+    let plain = contents.all(|coding| is(coding.as_bytes(), b"identity"));
+    ends && once && plain && !headers.contains_key(CONTENT_RANGE)
 }
 
 fn read(body: &mut Body, size: Option<u64>, max: u64) -> Result<Vec<u8>, Lost> {
@@ -89,10 +115,7 @@ fn read(body: &mut Body, size: Option<u64>, max: u64) -> Result<Vec<u8>, Lost> {
     bytes.reserve_exact(expected);
     reader
         .read_to_end(&mut bytes)
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::TimedOut => Lost::Timeout,
-            _ => Lost::CutOff,
-        })?;
+        .map_err(|error| lost(&error.into()))?;
     let got = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if got > max {
         return Err(Lost::TooLarge);
@@ -106,6 +129,7 @@ fn read(body: &mut Body, size: Option<u64>, max: u64) -> Result<Vec<u8>, Lost> {
 fn lost(error: &ureq::Error) -> Lost {
     match error {
         ureq::Error::Timeout(_) => Lost::Timeout,
+        ureq::Error::BodyExceedsLimit(_) => Lost::TooLarge,
         _ => Lost::CutOff,
     }
 }
