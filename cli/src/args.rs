@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use turncoat_reports::Seed;
 
 use crate::client::ClientChoice;
@@ -34,7 +34,7 @@ pub(crate) enum Command {
         /// The script
         file: PathBuf,
     },
-    /// Be the honest server: durable, bounded, on loopback; stops in order on SIGTERM
+    /// Be the server: honest, durable, bounded, on loopback; or turned by a script
     Serve(Serve),
     #[command(flatten)]
     Files(Files),
@@ -57,6 +57,9 @@ pub(crate) struct Attack {
     /// weakened:DEFENCE,... or exec:COMMAND
     #[arg(long, default_value = "core")]
     pub(crate) client: ClientChoice,
+    /// How the messages of core and weakened travel; scripts and verdicts are the same
+    #[arg(long, value_enum, value_name = "WAY", default_value_t = Way::Memory)]
+    pub(crate) over: Way,
     /// The seed of every choice, decimal or 0x and hexadecimal
     #[arg(long, default_value = "0x1")]
     pub(crate) seed: Seed,
@@ -77,6 +80,16 @@ pub(crate) struct Attack {
     pub(crate) conformance: bool,
 }
 
+/// How messages travel between the client under test and the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Way {
+    /// Within the process
+    #[default]
+    Memory,
+    /// Through the HTTP client and a socket of this machine
+    Http,
+}
+
 impl Attack {
     /// How many scripts run at once.
     pub(crate) fn jobs(&self) -> NonZeroUsize {
@@ -90,6 +103,9 @@ impl Attack {
         let mut command = format!("{} attack {}", program(), quoted(script));
         if self.client != ClientChoice::Core {
             command.push_str(&format!(" --client {}", quoted(&self.client.to_string())));
+        }
+        if self.over == Way::Http {
+            command.push_str(" --over http");
         }
         command.push_str(&format!(" --seed {}", self.seed));
         command
@@ -202,6 +218,14 @@ mod tests {
         ];
         for client in clients {
             let first = attack(&["--client", client, "--seed", "0x2a", "head-rollback"]).unwrap();
+            for over in [Way::Memory, Way::Http] {
+                let mut told = first.clone();
+                told.over = over;
+                let line = told.reproduction("head-rollback");
+                let words = crate::quote::tests::words(&line);
+                let words: Vec<_> = words.iter().skip(2).map(String::as_str).collect();
+                assert_eq!(attack(&words).unwrap().over, over, "{line}");
+            }
             let line = first.reproduction("head-rollback");
             let words = crate::quote::tests::words(&line);
             let words: Vec<_> = words.iter().skip(2).map(String::as_str).collect();

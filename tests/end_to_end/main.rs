@@ -7,6 +7,7 @@ mod interrupt;
 mod new_attack;
 mod scripts;
 mod serve;
+mod turned;
 
 use std::path::Path;
 use std::process::{Command, Output};

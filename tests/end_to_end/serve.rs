@@ -12,28 +12,29 @@ use nix::unistd::Pid;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_turncoat");
 
 /// A server process; killed when the test is over, if it is still there.
-struct Server {
+pub(super) struct Server {
     child: Child,
     address: String,
 }
 
 impl Server {
-    fn start(store: &Path) -> Self {
+    pub(super) fn start(store: &Path) -> Self {
+        Self::start_with(store, &[])
+    }
+
+    pub(super) fn start_with(store: &Path, words: &[&Path]) -> Self {
         let mut child = Command::new(PROGRAM)
             .args(["serve", "--listen", "127.0.0.1:0", "--store"])
             .arg(store)
+            .args(words)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        let output = child.stdout.take().unwrap();
-        BufReader::new(output).read_line(&mut line).unwrap();
-        let address = line
-            .trim()
-            .strip_prefix("listening on ")
-            .unwrap()
-            .to_owned();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = output.lines().map(Result::unwrap);
+        let address = lines.find_map(|line| Some(line.strip_prefix("listening on ")?.to_owned()));
+        let address = address.unwrap();
         Self { child, address }
     }
 
@@ -43,8 +44,13 @@ impl Server {
     }
 
     /// Ends the server and returns its status.
-    fn end(mut self, signal: Signal) -> Option<i32> {
+    pub(super) fn end(mut self, signal: Signal) -> Option<i32> {
         self.signal(signal);
+        self.wait()
+    }
+
+    /// Waits until the server ends by itself.
+    pub(super) fn wait(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }
@@ -57,13 +63,13 @@ impl Drop for Server {
 }
 
 /// A device of one user, in a folder of its own.
-struct Device {
+pub(super) struct Device {
     folder: PathBuf,
     user: &'static str,
 }
 
 impl Device {
-    fn new(root: &Path, user: &'static str, name: &str) -> Self {
+    pub(super) fn new(root: &Path, user: &'static str, name: &str) -> Self {
         let folder = root.join(format!("{user}-{name}"));
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("password"), format!("the password of {user}\n")).unwrap();
@@ -86,7 +92,7 @@ impl Device {
     }
 
     /// What a command that succeeds prints.
-    fn does(&self, server: &Server, words: &[&str]) -> String {
+    pub(super) fn does(&self, server: &Server, words: &[&str]) -> String {
         let output = self.run(server, words);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{words:?}: {errors}");
@@ -94,14 +100,14 @@ impl Device {
     }
 
     /// What a command that fails with this status says.
-    fn fails(&self, server: &Server, words: &[&str], status: i32) -> String {
+    pub(super) fn fails(&self, server: &Server, words: &[&str], status: i32) -> String {
         let output = self.run(server, words);
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(status), "{words:?}: {errors}");
         errors
     }
 
-    fn write(&self, name: &str, content: &[u8]) {
+    pub(super) fn write(&self, name: &str, content: &[u8]) {
         fs::write(self.folder.join(name), content).unwrap();
     }
 }

@@ -2,6 +2,7 @@
 
 mod histories;
 mod library;
+mod over_http;
 mod straw;
 mod values;
 

@@ -7,7 +7,10 @@ use super::{obeyed, seen};
 const DIRECTIONS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("core/remote", &["turncoat-core"]),
-    ("adversary", &["turncoat-core", "turncoat-strawman"]),
+    (
+        "adversary",
+        &["turncoat-core", "turncoat-remote", "turncoat-strawman"],
+    ),
     (
         "adversary/server",
         &["turncoat-adversary", "turncoat-core", "turncoat-remote"],

@@ -1,21 +1,4 @@
-//! The API of the server: the document, and which status an answer has.
-
-use turncoat_core::wire::Refusal;
-
-/// The status of an answer. Clients read the frame in the body; the status is for everything that
-/// stands between.
-#[must_use]
-pub const fn status(refusal: Option<Refusal>) -> u16 {
-    match refusal {
-        None => 200,
-        Some(Refusal::Invalid) => 400,
-        Some(Refusal::Unauthenticated) => 401,
-        Some(Refusal::NotFound) => 404,
-        Some(Refusal::Conflict | Refusal::Exists) => 409,
-        Some(Refusal::TooLarge) => 413,
-        Some(Refusal::Busy) => 503,
-    }
-}
+//! The API of the server, as a document.
 
 /// The API as an OpenAPI 3.1 document.
 pub const OPENAPI: &str = include_str!("../openapi.yaml");

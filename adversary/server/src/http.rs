@@ -19,9 +19,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use turncoat_adversary::honest::native::Handled;
 use turncoat_core::wire::Refusal;
-use turncoat_remote::api::{MEDIA_TYPE, Operation};
+use turncoat_remote::api::{MEDIA_TYPE, Operation, status};
 
-use crate::api::status;
 use crate::service::{Service, decode};
 
 /// Bytes of a request at most.
@@ -196,7 +195,8 @@ async fn taken(shared: &Arc<Shared>, operation: Operation, request: HttpRequest)
     let service = Arc::clone(&shared.service);
     let handled = tokio::task::spawn_blocking(move || service.handle(operation, &request)).await;
     match handled {
-        Ok(handled) => respond(shared, path, handled),
+        Ok(Some(handled)) => respond(shared, path, handled),
+        Ok(None) => lost(),
         Err(_) => refuse(
             shared,
             path,
@@ -214,6 +214,13 @@ fn respond(shared: &Shared, path: &str, handled: Handled) -> Response {
         shared.service.refused(path, status.as_u16(), &why);
     }
     frame(status, handled.reply)
+}
+
+/// No frame: to a client, this is no answer of the server's.
+fn lost() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
+    response
 }
 
 fn refuse(shared: &Shared, path: &str, status: StatusCode, refusal: Refusal) -> Response {

@@ -1,13 +1,14 @@
-//! One server: the honest rules over a durable store, and who may have how much of it.
+//! One server: the honest rules over a durable store, or a script's; and who may have how much.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use turncoat_adversary::front::turned::Turned;
 use turncoat_adversary::honest::native::{Handled, Native, Settings};
 use turncoat_core::id::UserId;
 use turncoat_core::wire::{Frame as _, Refusal, Request, RequestBody};
-use turncoat_remote::api::Operation;
+use turncoat_remote::api::{Operation, refusal};
 
 use crate::door::Door;
 use crate::store::Durable;
@@ -17,9 +18,14 @@ pub type Log = Box<dyn Fn(&str) + Send + Sync>;
 
 /// The server.
 pub struct Service {
-    state: Mutex<State>,
+    rules: Rules,
     door: Mutex<Door>,
     log: Log,
+}
+
+enum Rules {
+    Honest(Mutex<State>),
+    Turned(Turned),
 }
 
 struct State {
@@ -31,8 +37,17 @@ impl Service {
     /// A server over this store. Logins are of this server's lifetime alone.
     pub fn new(settings: Settings, store: Durable, log: Log) -> Self {
         let native = Native::new(settings);
+        Self::following(Rules::Honest(Mutex::new(State { native, store })), log)
+    }
+
+    /// A server that a script has turned.
+    pub fn turned(turned: Turned, log: Log) -> Self {
+        Self::following(Rules::Turned(turned), log)
+    }
+
+    fn following(rules: Rules, log: Log) -> Self {
         Self {
-            state: Mutex::new(State { native, store }),
+            rules,
             door: Mutex::new(Door::default()),
             log,
         }
@@ -48,21 +63,32 @@ impl Service {
     }
 
     /// Handles a request that came to the route of `operation`. Blocks until what it changed is
-    /// durable.
-    pub fn handle(&self, operation: Operation, request: &Request) -> Handled {
+    /// durable. There is no answer where a script loses it.
+    pub fn handle(&self, operation: Operation, request: &Request) -> Option<Handled> {
         if Operation::of(&request.body) != operation {
-            return Handled::refused(Refusal::Invalid);
+            return Some(Handled::refused(Refusal::Invalid));
         }
-        let handled = {
-            // A panic between two requests leaves the rules whole: what they changed is one batch.
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let State { native, store } = &mut *state;
-            native.handle_decoded(store, request)
+        let handled = match &self.rules {
+            Rules::Honest(state) => {
+                // A panic between two requests leaves the rules whole: what they changed is one
+                // batch.
+                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                let State { native, store } = &mut *state;
+                native.handle_decoded(store, request)
+            }
+            Rules::Turned(turned) => {
+                let reply = turned.answer(request.encode())?;
+                Handled {
+                    refusal: refusal(&reply),
+                    reply,
+                    published: None,
+                }
+            }
         };
         if let RequestBody::Login { user, .. } = &request.body {
             self.note_login(*user, handled.refusal);
         }
-        handled
+        Some(handled)
     }
 
     fn note_login(&self, user: UserId, refusal: Option<Refusal>) {

@@ -36,6 +36,13 @@ pub trait Shelf: Send + Sync + 'static {
     ///
     /// The machine's.
     fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// The names of all packs that are there as a whole.
+    ///
+    /// # Errors
+    ///
+    /// The machine's.
+    fn names(&self) -> io::Result<Vec<String>>;
 }
 
 /// Packs as files, in one folder for each first byte of their names.
@@ -78,6 +85,25 @@ impl Shelf for Folder {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for folder in fs::read_dir(&self.0)? {
+            let folder = folder?;
+            if !folder.file_type()?.is_dir() {
+                continue;
+            }
+            for file in fs::read_dir(folder.path())? {
+                let name = file?.file_name().to_string_lossy().into_owned();
+                // What was being written when a server ended is no pack.
+                if !name.ends_with(".partial") {
+                    names.push(name);
+                }
+            }
+        }
+        names.sort();
+        Ok(names)
     }
 }
 
@@ -212,6 +238,38 @@ impl Durable {
         secret.ok_or_else(|| NoStore::Foreign("its secret has another length".to_owned()))
     }
 
+    /// Everything that the store holds.
+    ///
+    /// # Errors
+    ///
+    /// [`NoStore`] if it cannot be read.
+    pub fn all(&self) -> Result<Vec<(Key, Bytes)>, NoStore> {
+        let mut all = self.objects().map_err(foreign)?;
+        for name in self.packs.names()? {
+            let id = id(&name).ok_or_else(|| NoStore::Foreign(format!("{name} is no pack")))?;
+            if let Some(bytes) = self.packs.read(&name)? {
+                all.push((Key::new(Kind::Pack, id), Bytes::from(bytes)));
+            }
+        }
+        Ok(all)
+    }
+
+    fn objects(&self) -> Result<Vec<(Key, Bytes)>, Failed> {
+        let reading = self.database.begin_read()?;
+        let mut all = Vec::new();
+        for &kind in Kind::ALL.iter().filter(|kind| **kind != Kind::Pack) {
+            let table = match reading.open_table(table(kind)) {
+                Err(TableError::TableDoesNotExist(_)) => continue,
+                table => table?,
+            };
+            for row in table.iter()? {
+                let (id, bytes) = row?;
+                all.push((Key::new(kind, id.value()), Bytes::from(bytes.value())));
+            }
+        }
+        Ok(all)
+    }
+
     fn read(&self, key: &Key) -> Result<Option<Bytes>, Failed> {
         let reading = self.database.begin_read()?;
         let table = match reading.open_table(table(key.kind)) {
@@ -277,6 +335,15 @@ fn table(kind: Kind) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
 
 fn name(key: &Key) -> String {
     key.id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The id behind a name.
+fn id(name: &str) -> Option<Vec<u8>> {
+    let digits = name.as_bytes().chunks(2).map(|pair| {
+        let pair = std::str::from_utf8(pair).ok()?;
+        u8::from_str_radix(pair, 16).ok()
+    });
+    digits.collect()
 }
 
 /// The database's failure, or a shelf's.

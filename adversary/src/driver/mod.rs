@@ -3,6 +3,8 @@
 mod core;
 pub mod external;
 mod line;
+mod outside;
+mod over_http;
 mod peers;
 mod planted;
 mod straw;
@@ -22,7 +24,9 @@ use crate::pool::Identity;
 
 pub use self::core::{DefenceRow, Hardened, REALM, Weakened, defence_table, defences};
 pub use line::Line;
-pub(crate) use line::{Call, Response};
+pub(crate) use line::{Call, Response, Shown};
+pub(crate) use outside::{Outside, Slot};
+pub use over_http::OverHttp;
 pub use peers::{Meets, Peers};
 pub use planted::{Lie, Planted};
 pub use straw::Straw;

@@ -3,3 +3,4 @@
 pub mod http;
 pub mod kv;
 pub mod native;
+pub mod turned;

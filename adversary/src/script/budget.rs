@@ -102,6 +102,12 @@ impl Meter {
         &self.budget
     }
 
+    /// Begins to count again.
+    pub(crate) fn refill(&self) {
+        self.steps.set(0);
+        self.content.set(0);
+    }
+
     /// Counts one step.
     ///
     /// The engine's own count starts again in each closure that a verb calls; this one does not.

@@ -12,6 +12,7 @@ pub mod nearest;
 pub mod performer;
 mod recorder;
 pub mod selector;
+pub(crate) mod served;
 mod value;
 mod verbs;
 mod world;

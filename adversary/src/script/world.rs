@@ -50,6 +50,10 @@ pub(crate) struct World {
     pub(crate) sample_seed: u64,
     /// Whether views and colluders must be users who appeared. A printed attack may name others.
     pub(crate) strict: bool,
+    /// Whether real clients are served, and closures can be called later.
+    pub(crate) served: Cell<bool>,
+    /// Closures that are to be called later, each with how many milliseconds later.
+    pub(crate) timers: RefCell<Vec<(u64, FnPtr)>>,
 }
 
 impl World {
@@ -74,6 +78,8 @@ impl World {
             fatal: RefCell::default(),
             sample_seed,
             strict,
+            served: Cell::new(false),
+            timers: RefCell::default(),
         }
     }
 

@@ -1,13 +1,11 @@
 //! One request on its way: holds, hooks, the server, hooks again, and the client.
 
-use turncoat_core::remote::Lost;
-
 use super::drive::{Goal, Moved};
 use super::{Acts, Sent, Stage, State, count};
 use crate::attack::Edit;
 use crate::client::DeviceName;
 use crate::codec::Bytes;
-use crate::driver::Response;
+use crate::driver::{Response, Shown};
 use crate::history::{Event, ObjectKey};
 use crate::script::performer::{Direction, Message, Progress};
 
@@ -351,11 +349,7 @@ impl Stage {
             let read = usize::try_from(reply_max).unwrap_or(usize::MAX);
             bytes.get(..read).filter(|read| read.len() < bytes.len())
         });
-        let response = match (&shown, cut) {
-            (None, _) => Err(Lost::CutOff),
-            (Some(_), Some(_)) => Err(Lost::TooLarge),
-            (Some(bytes), None) => Ok(bytes.to_vec()),
-        };
+        let response = Shown(shown.clone());
         let shown = cut.map(Bytes::from).or_else(|| shown.clone());
         let running = &mut self.operations[number as usize];
         running.state = State::Answered;

@@ -13,6 +13,7 @@ mod performer;
 mod quiet;
 mod record;
 mod rules;
+mod served;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use crate::verdict::Breach;
 pub use budget::Budget;
 pub use expect::{Fallen, Judgement};
 pub use lifetime::password_of;
+pub(crate) use rules::native_rules;
 pub use rules::{Answered, Published, Rules, key_value};
 
 use drive::{Frame, Goal};

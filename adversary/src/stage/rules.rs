@@ -72,6 +72,11 @@ pub(super) fn of(front: Front) -> Box<dyn Rules> {
     }
 }
 
+/// The rules of the native front, which go on from here.
+pub(crate) fn native_rules(native: &Native) -> Box<dyn Rules> {
+    Box::new(NativeRules(native.clone()))
+}
+
 /// The iterations that users of a run seem to have who do not exist.
 const RUN_ITERATIONS: u32 = 1_000;
 

@@ -147,7 +147,7 @@ pub(crate) fn run(order: &Order<'_>, progress: &Progress) -> Result<Results, Fau
         read(&catalogue, &source, Stop::default())?;
         sources.push(source);
     }
-    let prepared = Prepared::new(&attack.client)?;
+    let prepared = Prepared::new(attack)?;
     progress.begin(sources.len());
     let watch = Watch::new(sources.len());
     let inside_ns = AtomicU64::new(0);
@@ -242,7 +242,7 @@ pub(crate) fn timelines(attack: &Attack, script: &Selected) -> Result<Vec<Timeli
     let catalogue = catalogue()?;
     let source = source(&catalogue, script)?;
     let subject = read(&catalogue, &source, Stop::default())?;
-    let target = Prepared::new(&attack.client)?.target()?;
+    let target = Prepared::new(attack)?.target()?;
     let runs = [("honest", Acts::Evaluated), ("attacked", Acts::Applied)];
     let timeline = |(title, acts)| {
         let run = run::once(&subject, &target, acts, attack.seed.0);

@@ -1,23 +1,31 @@
 //! From the client that the command line names to one that can be put under test.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use turncoat_adversary::driver::external::{
     CommandLine, Declaration, ExternalClient, ExternalLimits, declaration_of,
 };
-use turncoat_adversary::driver::{Hardened, Straw, Weakened};
-use turncoat_adversary::run::Target;
+use turncoat_adversary::driver::{Client as UnderTest, Hardened, OverHttp, Straw, Weakened};
+use turncoat_adversary::front::http::frames::FrameServer;
+use turncoat_adversary::run::{Target, Twin};
 use turncoat_adversary::strawman;
 use turncoat_adversary::strawman::expected::{Expectations, expected};
 use turncoat_reports::{Client, ScriptResult, agrees};
 
+use crate::args::{Attack, Way};
 use crate::client::ClientChoice;
 use crate::status::Fault;
+
+/// The order of a run is its script's, however long a request waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A client of which everything is known that all its runs share.
 pub(super) struct Prepared<'a> {
     choice: &'a ClientChoice,
     external: Option<(CommandLine, Declaration)>,
+    /// Where requests go that travel over HTTP.
+    server: Option<FrameServer>,
     /// What was written down of the straw clients before they ran.
     straw: Expectations,
 }
@@ -39,7 +47,12 @@ pub(super) fn external_client(name: &str) -> Client {
 
 impl<'a> Prepared<'a> {
     /// Looks the client up; an external one is started once, for its declaration.
-    pub(super) fn new(choice: &'a ClientChoice) -> Result<Self, Fault> {
+    pub(super) fn new(attack: &'a Attack) -> Result<Self, Fault> {
+        let choice = &attack.client;
+        let server = match attack.over {
+            Way::Memory => None,
+            Way::Http => Some(server(choice)?),
+        };
         let external = match choice {
             ClientChoice::External(text) => {
                 let command = command(text)?;
@@ -62,6 +75,7 @@ impl<'a> Prepared<'a> {
         Ok(Self {
             choice,
             external,
+            server,
             straw,
         })
     }
@@ -79,7 +93,8 @@ impl<'a> Prepared<'a> {
 
     /// Whether the time that is spent in the client can be told from the rest.
     pub(super) fn in_process(&self) -> bool {
-        matches!(self.choice, ClientChoice::Core | ClientChoice::Weakened(_))
+        let ours = matches!(self.choice, ClientChoice::Core | ClientChoice::Weakened(_));
+        ours && self.server.is_none()
     }
 
     /// How results call the client.
@@ -92,6 +107,7 @@ impl<'a> Prepared<'a> {
                 ours: *choice == ClientChoice::Core,
                 deterministic: true,
                 labels: match choice {
+                    _ if self.server.is_some() => vec!["over HTTP".to_owned()],
                     ClientChoice::Straw(_) => vec!["straw: made to fall".to_owned()],
                     ClientChoice::Weakened(_) => vec!["the hardened client, weakened".to_owned()],
                     ClientChoice::Core | ClientChoice::External(_) => Vec::new(),
@@ -102,6 +118,14 @@ impl<'a> Prepared<'a> {
 
     /// The client for one script's runs.
     pub(super) fn target(&self) -> Result<Target, Fault> {
+        let target = self.in_memory()?;
+        Ok(match &self.server {
+            None => target,
+            Some(server) => over_http(target, server),
+        })
+    }
+
+    fn in_memory(&self) -> Result<Target, Fault> {
         let foreign = |client| Target {
             client,
             ours: false,
@@ -133,5 +157,34 @@ impl<'a> Prepared<'a> {
                 return Err(Fault::machine("an external client was not prepared"));
             }
         })
+    }
+}
+
+/// A server for a client that speaks over HTTP here.
+fn server(choice: &ClientChoice) -> Result<FrameServer, Fault> {
+    match choice {
+        ClientChoice::Core | ClientChoice::Weakened(_) => {
+            FrameServer::open().map_err(|error| Fault::machine(error.to_string()))
+        }
+        ClientChoice::Straw(_) => Err(Fault::usage(
+            "--over http is for core and weakened: a straw client has no HTTP client",
+        )),
+        ClientChoice::External(_) => Err(Fault::usage(
+            "--over http is for core and weakened: an external client is over HTTP anyway",
+        )),
+    }
+}
+
+/// The same client and its twin, over HTTP.
+fn over_http(target: Target, server: &FrameServer) -> Target {
+    let over = |client: Rc<dyn UnderTest>, server: &FrameServer| -> Rc<dyn UnderTest> {
+        Rc::new(OverHttp::new(client, server, PATIENCE))
+    };
+    let (server, twin) = (server.clone(), target.twin);
+    Target {
+        client: over(target.client, &server),
+        ours: target.ours,
+        twin: twin
+            .map(|twin| -> Twin { Box::new(move |defences| Ok(over(twin(defences)?, &server))) }),
     }
 }

@@ -76,7 +76,7 @@ impl Account {
             )));
         }
         let config = Config {
-            realm: self.realm()?,
+            realm: realm(&self.realm)?,
             policy: Policy::hardened(),
             limits: Limits::standard(),
         };
@@ -111,15 +111,15 @@ impl Account {
             login: began.elapsed(),
         })
     }
+}
 
-    fn realm(&self) -> Result<Realm, Fault> {
-        let mut realm = [0; 32];
-        let name = self.realm.as_bytes();
-        let place = realm.get_mut(..name.len());
-        let place = place.ok_or_else(|| Fault::usage("--realm is longer than 32 bytes"))?;
-        place.copy_from_slice(name);
-        Ok(Realm(realm))
-    }
+/// A deployment by its name.
+pub(crate) fn realm(name: &str) -> Result<Realm, Fault> {
+    let mut realm = [0; 32];
+    let place = realm.get_mut(..name.len());
+    let place = place.ok_or_else(|| Fault::usage("--realm is longer than 32 bytes"))?;
+    place.copy_from_slice(name.as_bytes());
+    Ok(Realm(realm))
 }
 
 /// The client waits nowhere but in its doors, and those of this program block.

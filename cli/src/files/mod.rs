@@ -7,6 +7,8 @@ mod password;
 mod people;
 mod told;
 
+pub(crate) use connect::realm;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

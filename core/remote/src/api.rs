@@ -3,7 +3,7 @@
 //! Bodies are the frames that the client also speaks in process, so that a script means the same
 //! over both. The path says what the frame asks; a frame on another path is refused.
 
-use turncoat_core::wire::RequestBody;
+use turncoat_core::wire::{Frame as _, Refusal, Reply, RequestBody};
 
 macro_rules! operations {
     ($($(#[$doc:meta])* $number:literal => $name:ident $pattern:pat, $path:literal;)*) => {
@@ -73,12 +73,50 @@ impl Operation {
     }
 }
 
+/// The status of an answer. Clients read the frame in the body; the status is for everything that
+/// stands between.
+#[must_use]
+pub const fn status(refusal: Option<Refusal>) -> u16 {
+    match refusal {
+        None => 200,
+        Some(Refusal::Invalid) => 400,
+        Some(Refusal::Unauthenticated) => 401,
+        Some(Refusal::NotFound) => 404,
+        Some(Refusal::Conflict | Refusal::Exists) => 409,
+        Some(Refusal::TooLarge) => 413,
+        Some(Refusal::Busy) => 503,
+    }
+}
+
+/// Why an encoded reply refuses, if it does.
+#[must_use]
+pub fn refusal(reply: &[u8]) -> Option<Refusal> {
+    /// Bytes of a refusal at most; whatever is longer need not be decoded to see that it is none.
+    const REFUSAL_MAX: usize = 64;
+    match reply.len() <= REFUSAL_MAX {
+        true => match Reply::decode(reply) {
+            Ok(Reply::Refused(refusal)) => Some(refusal),
+            _ => None,
+        },
+        false => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use turncoat_core::id::{LeafHash, PackId, Token, UserId};
-    use turncoat_core::wire::{Blob, Frame as _, Pack, Request, RequestBody};
+    use turncoat_core::wire::{Blob, Frame as _, Pack, Refusal, Reply, Request, RequestBody};
 
-    use super::Operation;
+    use super::{Operation, refusal, status};
+
+    #[test]
+    fn a_refusal_is_told_from_any_other_reply() {
+        let refused = Reply::Refused(Refusal::Conflict).encode();
+        assert_eq!(refusal(&refused), Some(Refusal::Conflict));
+        assert_eq!(status(refusal(&refused)), 409);
+        assert_eq!(refusal(&Reply::Done.encode()), None);
+        assert_eq!(refusal(&refused[1..]), None);
+    }
 
     #[test]
     fn an_encoded_request_says_what_it_asks() {

@@ -9,7 +9,7 @@ use crate::chooser::DeviceEntropy;
 use crate::client::{DeviceName, Failure, Operation, Outcome};
 use crate::codec::Code as _;
 use crate::driver::{
-    Call, Client, Front, Line, OwnedFuture, Peers, Process, Response, Setting, StageClock,
+    Call, Client, Front, Line, OwnedFuture, Peers, Process, Response, Setting, Shown, StageClock,
 };
 use crate::front::http::tests::Shelf;
 use crate::front::kv;
@@ -73,7 +73,8 @@ impl Stage {
             }
             Some(Call::Request { bytes, .. }) => {
                 let request = kv::Request::from_bytes(&bytes).unwrap();
-                Response::Reply(Ok(self.shelf.answer(&life.name, request).to_bytes()))
+                let reply = self.shelf.answer(&life.name, request).to_bytes();
+                Response::Reply(Shown(Some(reply.into())))
             }
         };
         life.line.respond(response);

@@ -237,6 +237,12 @@ impl<C: Channel> Connection<C> {
         self.channel.end();
     }
 
+    /// Writes bytes as they are.
+    pub(super) fn write_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.channel.write_all(bytes)?;
+        self.channel.flush()
+    }
+
     /// Writes one reply with its length stated.
     pub(super) fn write(&mut self, reply: &Reply) -> io::Result<()> {
         self.channel.write_all(&reply.encode())?;

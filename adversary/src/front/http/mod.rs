@@ -4,6 +4,8 @@
 //! connections and time have bounds here, nothing is allocated on a stated length alone, and the
 //! server ends with its run.
 
+pub mod frames;
+mod listen;
 mod message;
 mod route;
 #[cfg(test)]
@@ -11,13 +13,13 @@ pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use self::listen::{Listener, lock};
 pub use self::message::Bounds;
 use self::message::{Connection, Message, Reply, Stop};
 use crate::client::DeviceName;
@@ -78,23 +80,14 @@ type Sink = Box<dyn Fn(Asked) -> bool + Send + Sync>;
 /// A loopback server for the devices of one run.
 #[derive(Debug)]
 pub struct HttpFront {
-    address: SocketAddr,
+    listener: Listener,
     shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
 }
 
 struct Shared {
     limits: HttpLimits,
     sink: Sink,
-    ended: AtomicBool,
     devices: Mutex<BTreeMap<String, DeviceName>>,
-    live: Mutex<Live>,
-}
-
-#[derive(Default)]
-struct Live {
-    next: u64,
-    streams: BTreeMap<u64, TcpStream>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -104,11 +97,6 @@ impl std::fmt::Debug for Shared {
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
-}
-
-/// Locks although another holder panicked: the maps here are whole after every statement.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl HttpFront {
@@ -121,24 +109,18 @@ impl HttpFront {
         limits: HttpLimits,
         sink: impl Fn(Asked) -> bool + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             limits,
             sink: Box::new(sink),
-            ended: AtomicBool::new(false),
             devices: Mutex::default(),
-            live: Mutex::default(),
         });
         let inside = Arc::clone(&shared);
-        let accepting = std::thread::Builder::new()
-            .name("kv-front".to_owned())
-            .spawn(move || accept(&listener, &inside))?;
-        Ok(Self {
-            address,
-            shared,
-            accepting: Some(accepting),
-        })
+        let listener = Listener::open(
+            limits.bounds,
+            limits.connections_max,
+            move |stream, ended| serve(stream, ended, &inside),
+        )?;
+        Ok(Self { listener, shared })
     }
 
     /// Makes a base URL that stands for `device` alone. It ends without a slash.
@@ -151,7 +133,8 @@ impl HttpFront {
         getrandom::fill(&mut secret).map_err(io::Error::other)?;
         let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
         lock(&self.shared.devices).insert(secret.clone(), device.clone());
-        Ok(format!("http://{}/d/{secret}", self.address))
+        let address = self.listener.address();
+        Ok(format!("http://{address}/d/{secret}"))
     }
 
     /// Forgets the base URLs of `device`: whoever still holds one is refused.
@@ -160,70 +143,9 @@ impl HttpFront {
     }
 }
 
-impl Drop for HttpFront {
-    fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::SeqCst);
-        for stream in lock(&self.shared.live).streams.values() {
-            let _gone = stream.shutdown(Shutdown::Both);
-        }
-        // The accepting thread waits for a connection: this is the last one.
-        if TcpStream::connect(self.address).is_ok()
-            && let Some(accepting) = self.accepting.take()
-        {
-            let _panicked = accepting.join();
-        }
-    }
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    loop {
-        let accepted = listener.accept();
-        if shared.ended.load(Ordering::SeqCst) {
-            return;
-        }
-        match accepted {
-            Ok((stream, _)) => admit(stream, shared),
-            // Out of descriptors, or a connection that ended while it waited: neither lasts.
-            Err(_) => std::thread::sleep(Duration::from_millis(10)),
-        }
-    }
-}
-
-/// Serves the stream in a thread of its own, unless there are too many already.
-fn admit(stream: TcpStream, shared: &Arc<Shared>) {
-    let _unimportant = stream.set_nodelay(true);
-    let _unimportant = stream.set_write_timeout(Some(shared.limits.bounds.request_time));
-    let Ok(handle) = stream.try_clone() else {
-        return;
-    };
-    let number = {
-        let mut live = lock(&shared.live);
-        if live.streams.len() >= shared.limits.connections_max {
-            drop(live);
-            let busy = Reply::plain(503, "too many connections").closing();
-            let _gone = Connection::new(stream, shared.limits.bounds).write(&busy);
-            return;
-        }
-        live.next = live.next.wrapping_add(1);
-        let number = live.next;
-        live.streams.insert(number, handle);
-        number
-    };
-    let inside = Arc::clone(shared);
-    let started = std::thread::Builder::new()
-        .name("kv-connection".to_owned())
-        .spawn(move || {
-            serve(stream, &inside);
-            lock(&inside.live).streams.remove(&number);
-        });
-    if started.is_err() {
-        lock(&shared.live).streams.remove(&number);
-    }
-}
-
-fn serve(stream: TcpStream, shared: &Shared) {
+fn serve(stream: TcpStream, ended: &AtomicBool, shared: &Shared) {
     let mut connection = Connection::new(stream, shared.limits.bounds);
-    while !shared.ended.load(Ordering::SeqCst) {
+    while !ended.load(Ordering::SeqCst) {
         let reply = match connection.read() {
             Ok(message) => match answer(&message, shared) {
                 Some(reply) if message.last => reply.closing(),

@@ -117,7 +117,7 @@ fn world_with(limits: HttpLimits) -> World {
 
 fn path_of(front: &HttpFront, user: &str) -> String {
     let url = front.base_url(&DeviceName::first(user)).unwrap();
-    let authority = format!("http://{}", front.address);
+    let authority = format!("http://{}", front.listener.address());
     url.strip_prefix(&authority)
         .expect("the URL leads to the front")
         .to_owned()
@@ -126,7 +126,7 @@ fn path_of(front: &HttpFront, user: &str) -> String {
 impl World {
     /// Sends bytes on a new connection and reads until its end.
     fn raw(&self, bytes: &[u8]) -> String {
-        let mut stream = TcpStream::connect(self.front.address).unwrap();
+        let mut stream = TcpStream::connect(self.front.listener.address()).unwrap();
         let _the_front_may_stop_reading = stream.write_all(bytes);
         let mut reply = Vec::new();
         let _a_reset_is_an_end = stream.read_to_end(&mut reply);
@@ -346,7 +346,7 @@ fn a_lost_reply_ends_the_connection_without_a_byte() {
 #[test]
 fn a_request_that_drips_is_ended() {
     let world = world_with(hurried());
-    let mut stream = TcpStream::connect(world.front.address).unwrap();
+    let mut stream = TcpStream::connect(world.front.listener.address()).unwrap();
     let started = Instant::now();
     while started.elapsed() < Duration::from_millis(600) {
         let _ended = stream.write_all(b"G");
@@ -366,7 +366,7 @@ fn a_connection_too_many_is_told_so() {
     });
     let held: Vec<TcpStream> = (0..4)
         .map(|_| {
-            let mut stream = TcpStream::connect(world.front.address).unwrap();
+            let mut stream = TcpStream::connect(world.front.listener.address()).unwrap();
             let request = format!("GET {}/obj/a HTTP/1.1\r\n\r\n", world.path);
             stream.write_all(request.as_bytes()).unwrap();
             let mut first = [0];
@@ -402,12 +402,12 @@ fn a_request_that_nobody_answers_is_told_so() {
 #[test]
 fn the_end_of_the_front_ends_its_connections() {
     let world = world();
-    let mut stream = TcpStream::connect(world.front.address).unwrap();
+    let mut stream = TcpStream::connect(world.front.listener.address()).unwrap();
     let request = format!("GET {}/obj/a HTTP/1.1\r\n\r\n", world.path);
     stream.write_all(request.as_bytes()).unwrap();
     let mut first = [0];
     stream.read_exact(&mut first).unwrap();
-    let address = world.front.address;
+    let address = world.front.listener.address();
     drop(world);
     let mut rest = Vec::new();
     let _a_reset_is_an_end = stream.read_to_end(&mut rest);

@@ -23,6 +23,8 @@ pub(super) const VERBS: &[Verb] = &[
         |call| hook(call, Direction::Request)),
     verb(SERVER, "off", (1, 1), "server.off(hook)",
         "Takes a handler off.", off),
+    verb(SERVER, "after", (2, 2), "server.after(ms, || ..)",
+        "Calls a closure so much later; `turncoat serve --script` alone has a clock.", after),
     verb(SERVER, "record", (1, 1), "server.record(selector)",
         "The latest honest answer to a matching request.", record),
     verb(SERVER, "kept", (1, 1), "server.kept(selector)",
@@ -80,6 +82,15 @@ fn hook(call: &Call<'_>, direction: Direction) -> Given {
 
 fn off(call: &Call<'_>) -> Given {
     call.world.unhook(call.hook(0)?.0);
+    Ok(Dynamic::UNIT)
+}
+
+fn after(call: &Call<'_>) -> Given {
+    let (later_ms, closure) = (call.number(0)?, call.closure(1)?);
+    if !call.world.served.get() {
+        return Err(call.misuse("a run has no clock; only a server that serves has one"));
+    }
+    call.world.timers.borrow_mut().push((later_ms, closure));
     Ok(Dynamic::UNIT)
 }
 

@@ -26,6 +26,12 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Verb> {
     tables.into_iter().flatten()
 }
 
+/// The words for what a server does by itself, and for plain values.
+pub(crate) fn of_the_server() -> impl Iterator<Item = &'static Verb> {
+    let tables: [&'static [Verb]; 3] = [plain::VERBS, store::VERBS, message::VERBS];
+    tables.into_iter().flatten()
+}
+
 /// A word of the language, for the manual and for people who ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
