@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::seen::{Case, Standing};
 use super::truth::{Effect, Op, Use, uses};
 use super::{Facts, Judgement, cite, quote};
-use crate::client::{Class, Operation};
+use crate::client::{Class, DeviceName, Operation};
 use crate::history::Event;
 use crate::verdict::Guarantee;
 
@@ -75,9 +75,11 @@ fn judge_heads(case: &Case<'_>, judgement: &mut Judgement) {
 /// A device that has seen a name does not believe that there is none.
 fn judge_absence(case: &Case<'_>, facts: &Facts, at: usize, judgement: &mut Judgement) {
     let op = &case.truth.ops[at];
-    let denied = op
-        .failure()
-        .is_some_and(|failure| failure.class == Class::Usage && failure.name == "no-such-file");
+    // A mistake of the caller's that is none of the others is that there is no such file, in
+    // whatever words: the user believes that it is gone.
+    let denied = op.failure().is_some_and(|failure| {
+        failure.class == Class::Usage && !OTHER_MISTAKES.contains(&failure.name.as_str())
+    });
     if !denied || !facts.remembers {
         return;
     }
@@ -104,6 +106,20 @@ fn judge_absence(case: &Case<'_>, facts: &Facts, at: usize, judgement: &mut Judg
         }
     }
 }
+
+/// The mistakes of a caller that do not say that a file is not there.
+const OTHER_MISTAKES: [&str; 10] = [
+    "already-received",
+    "already-shared",
+    "empty-name",
+    "full",
+    "name-taken",
+    "not-owner",
+    "not-shared",
+    "oneself",
+    "too-long",
+    "wrong-device",
+];
 
 /// Whether a name may have been deleted between an operation that bound it and another one.
 fn may_be_gone(case: &Case<'_>, bound: usize, name: &[u8], by: &Op<'_>) -> bool {
@@ -200,7 +216,23 @@ fn seen_the_same(case: &Case<'_>, at: usize) -> bool {
     })
 }
 
-/// How many other devices this one has met.
+/// Whether a device, as far as the run shows, holds a head of any space of which this one does: who
+/// holds none can witness nothing.
+fn shares_a_space(case: &Case<'_>, op: &Op<'_>, met: &DeviceName) -> bool {
+    let held = |by: &DeviceName| -> BTreeSet<&[u8; 32]> {
+        let events = case.history.events().iter().take(op.ended);
+        events
+            .filter_map(|event| match event {
+                Event::Accepted { device, space, .. } if device == by => Some(space),
+                _ => None,
+            })
+            .collect()
+    };
+    let (ours, theirs) = (held(op.device), held(met));
+    ours.is_empty() || ours.intersection(&theirs).next().is_some()
+}
+
+/// How many other devices this one has met that can have seen a space of its own.
 fn witnesses(case: &Case<'_>, at: usize) -> usize {
     let op = &case.truth.ops[at];
     let met: BTreeSet<_> = case
@@ -213,6 +245,7 @@ fn witnesses(case: &Case<'_>, at: usize) -> usize {
             Operation::Compare { other: met } if met == op.device => Some(other.device),
             _ => None,
         })
+        .filter(|met| shares_a_space(case, op, met))
         .collect();
     met.len()
 }

@@ -7,7 +7,7 @@ use super::chain::Chain;
 use super::explain::{Edges, Found, Ground, Query, Witness, explain};
 use super::file::File;
 use super::names::{Class, Names, Touch};
-use super::truth::{Effect, Truth, Use};
+use super::truth::{Effect, Truth, Use, uses};
 use crate::history::{Event, History};
 
 /// What was decided about one read.
@@ -143,7 +143,12 @@ impl<'h> Case<'h> {
     fn learnt(&mut self, op: usize) -> Bits {
         let found = &self.truth.ops[op];
         if found.effect != Effect::Certain {
-            return Bits::default();
+            return self.told_missing(op);
+        }
+        if let Some(names) = found.answer().and_then(|answer| answer.names.as_deref()) {
+            let mut learnt = self.told_by_list(op, names);
+            learnt.insert(op);
+            return learnt;
         }
         let reads = self
             .names
@@ -158,6 +163,84 @@ impl<'h> Case<'h> {
             }
             _ => [op].into_iter().collect(),
         }
+    }
+
+    /// What a list tells: who made the names that it shows, and who deleted those that this device
+    /// knew and that it does not show, where there is only one who can have.
+    fn told_by_list(&self, op: usize, names: &[Vec<u8>]) -> Bits {
+        let user = self.truth.ops[op].user();
+        let shown: BTreeSet<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        let mut told: Bits = shown
+            .iter()
+            .filter_map(|name| self.only(op, name, true))
+            .collect();
+        let known: BTreeSet<&[u8]> = self
+            .names
+            .touches
+            .iter()
+            .filter(|touch| touch.user == user && !shown.contains(touch.name))
+            .map(|touch| touch.name)
+            .collect();
+        for name in known {
+            told.join(&self.only_delete(op, name));
+        }
+        told
+    }
+
+    /// What a device knows that is told of a name which it had seen that there is no such file.
+    fn told_missing(&self, op: usize) -> Bits {
+        let found = &self.truth.ops[op];
+        let denied = found
+            .failure()
+            .is_some_and(|failure| failure.name == "no-such-file");
+        let names = uses(found.what);
+        match names.as_slice() {
+            [(name, used)] if denied && !matches!(used, Use::Upload(_) | Use::Receive) => {
+                self.only_delete(op, name)
+            }
+            _ => Bits::default(),
+        }
+    }
+
+    /// The one delete of a name that this device had seen, if it cannot be missing otherwise.
+    fn only_delete(&self, op: usize, name: &[u8]) -> Bits {
+        let by = &self.truth.ops[op];
+        let bound = self.names.slot(by.user(), name).any(|touch| {
+            matches!(touch.used, Use::Upload(_) | Use::Receive)
+                && self.floors[op].contains(touch.op)
+        });
+        let lost = self.names.slot(by.user(), name).any(|touch| {
+            matches!(touch.used, Use::Upload(_) | Use::Receive)
+                && self.names.may_be_lost(&self.truth, touch, by)
+                && !self.owns(touch)
+        });
+        if !bound || lost {
+            return Bits::default();
+        }
+        self.only(op, name, false).into_iter().collect()
+    }
+
+    /// Whether the name means a file of its user's own, which nobody can take away.
+    fn owns(&self, touch: &Touch<'h>) -> bool {
+        let mut classes = touch.classes.iter();
+        classes.all(|class| self.names.owner(*class) == touch.user)
+    }
+
+    /// The operation that bound a name of the user's, or deleted it, if it is the only one that
+    /// may have before this one ended.
+    fn only(&self, op: usize, name: &[u8], binds: bool) -> Option<usize> {
+        let by = &self.truth.ops[op];
+        let mut may = self.names.slot(by.user(), name).filter(|touch| {
+            let other = &self.truth.ops[touch.op];
+            let fits = match touch.used {
+                Use::Upload(_) | Use::Receive => binds,
+                Use::Delete => !binds,
+                _ => false,
+            };
+            fits && other.effect != Effect::None && other.start < by.end
+        });
+        let only = may.next()?.op;
+        may.next().is_none().then_some(only)
     }
 
     fn read(&self, op: usize, content: &'h [u8]) -> Reading<'h> {

@@ -1,6 +1,7 @@
 //! Planted breaches of freshness that must be seen, and near misses that must pass.
 
-use crate::client::Claims;
+use super::OTHER_MISTAKES;
+use crate::client::{Claims, Class};
 use crate::oracle::scene::Scene;
 use crate::verdict::Guarantee::{G2, G3, G5};
 
@@ -210,4 +211,103 @@ fn a_listing_beside_an_upload_may_miss_it() {
     scene.passes();
     scene.list("alice", &["c"]);
     scene.breaks(&[G5]);
+}
+
+#[test]
+fn denying_a_file_in_other_words_is_a_breach() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    let op = scene.start_download("alice", "n");
+    scene.fail_with(op, Class::Usage, "unknown-file");
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn another_mistake_of_the_callers_denies_no_file() {
+    for mistake in OTHER_MISTAKES {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        let op = scene.start_append("alice", "n", "+a");
+        scene.fail_with(op, Class::Usage, mistake);
+        scene.passes();
+    }
+}
+
+#[test]
+fn a_list_that_goes_back_is_a_breach_without_any_head() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "a", "1");
+    scene.upload("alice", "b", "2");
+    scene.list("alice/phone", &["a", "b"]);
+    scene.list("alice/phone", &["a"]);
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn a_file_older_than_a_list_that_showed_it_is_a_breach() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "a", "1");
+    scene.list("alice/phone", &["a"]);
+    let op = scene.start_download("alice/phone", "a");
+    scene.fail(op, "no-such-file");
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn undoing_a_deletion_that_one_was_told_of_is_a_breach() {
+    let told_by_list = |scene: &mut Scene| scene.list("alice/phone", &[]);
+    let told_by_denial = |scene: &mut Scene| {
+        let op = scene.start_download("alice/phone", "n");
+        scene.fail(op, "no-such-file");
+    };
+    for told in [told_by_list as fn(&mut Scene), told_by_denial] {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.download("alice/phone", "n", "v1");
+        scene.delete("alice", "n");
+        told(&mut scene);
+        scene.download("alice/phone", "n", "v1");
+        scene.breaks(&[G3]);
+    }
+}
+
+#[test]
+fn a_list_tells_nothing_of_a_name_that_two_may_have_made_or_deleted() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.upload("alice", "n", "v2");
+    scene.list("alice/phone", &["n"]);
+    scene.download("alice/phone", "n", "v1");
+    scene.passes();
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.download("alice/phone", "n", "v1");
+    scene.delete("alice", "n");
+    scene.list("alice/phone", &[]);
+    scene.upload("alice", "n", "v3");
+    scene.download("alice/phone", "n", "v3");
+    scene.passes();
+}
+
+#[test]
+fn who_holds_no_head_of_a_space_witnesses_nothing_in_it() {
+    let witnessed = |theirs: u8| {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.head("alice", 1, 0, 1);
+        scene.accepted("alice", 1, 1);
+        scene.upload("bob", "m", "v1");
+        scene.head("bob", 2, 0, 2);
+        scene.accepted("bob", theirs, theirs);
+        scene.compare("alice", "bob", true);
+        let op = scene.start_download("alice", "n");
+        let claims = Claims {
+            witnesses: Some(1),
+            ..Claims::default()
+        };
+        scene.end_claiming(op, Some("v1"), claims);
+        scene
+    };
+    witnessed(2).breaks(&[G3]);
+    witnessed(1).passes();
 }
