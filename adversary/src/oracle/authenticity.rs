@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::seen::{Case, Reading, Standing};
-use super::truth::{Effect, Use};
+use super::truth::{Effect, Op, Use};
 use super::{Facts, Judgement, cite, quote};
 use crate::client::Operation;
+use crate::codec::Code as _;
+use crate::front::kv::Request;
 use crate::history::Event;
 use crate::verdict::Guarantee;
 
@@ -111,12 +113,23 @@ fn impersonable(case: &Case<'_>, op: usize) -> bool {
     let unverified = found
         .answer()
         .is_some_and(|answer| answer.claims.contact_verified == Some(false));
-    unverified && shown_other_keys(case, op)
+    let Operation::Receive { from, .. } = found.what else {
+        return false;
+    };
+    unverified && shown_other_keys(case, op, from)
 }
 
-/// Whether the operation's user was, up to its end, perhaps shown other keys than an honest server
-/// shows: another answer to a request that tells keys, or an act on the objects that hold them.
-fn shown_other_keys(case: &Case<'_>, op: usize) -> bool {
+/// Whether the user of an operation may have been shown keys of a contact that are the server's.
+pub(super) fn impersonated(case: &Case<'_>, op: usize) -> bool {
+    let user = case.truth.ops[op].user();
+    let mut others = case.truth.ops.iter().map(Op::user);
+    others.any(|other| other != user && shown_other_keys(case, op, other))
+}
+
+/// Whether the operation's user was, up to its end, perhaps shown other keys of the contact than an
+/// honest server shows: another answer to a request for them, or an act on the objects that hold
+/// them.
+fn shown_other_keys(case: &Case<'_>, op: usize, contact: &str) -> bool {
     let found = &case.truth.ops[op];
     let mut asked = BTreeSet::new();
     let events = case.history.events();
@@ -125,9 +138,10 @@ fn shown_other_keys(case: &Case<'_>, op: usize) -> bool {
             request,
             device,
             kind,
+            bytes,
             ..
         } => {
-            if device.user == found.user() && ["lookup", "get-pub"].contains(&kind.as_str()) {
+            if device.user == found.user() && asks_for_keys(kind, bytes, contact) {
                 asked.insert(*request);
             }
             false
@@ -140,13 +154,28 @@ fn shown_other_keys(case: &Case<'_>, op: usize) -> bool {
         Event::Act {
             text,
             applied: true,
-        } => touches_keys(case, text),
+        } => touches_keys(case, text, contact),
         _ => false,
     })
 }
 
-/// Whether an act names an object that holds public keys: by its kind, or by who wrote it.
-fn touches_keys(case: &Case<'_>, act: &str) -> bool {
+/// Whether a request asks for the public keys of this user.
+pub(super) fn asks_for_keys(kind: &str, bytes: &[u8], user: &str) -> bool {
+    match kind {
+        "get-pub" => {
+            matches!(Request::from_bytes(bytes), Some(Request::GetPublic { user: asked }) if asked == user)
+        }
+        "lookup" => {
+            // The name stands in the request with its length before it.
+            let named = [&[user.len() as u8], user.as_bytes()].concat();
+            bytes.windows(named.len()).any(|window| window == named)
+        }
+        _ => false,
+    }
+}
+
+/// Whether an act names an object that holds a user's public keys: by its kind, or by who wrote it.
+fn touches_keys(case: &Case<'_>, act: &str, user: &str) -> bool {
     let by_author = act.split("wrote(").skip(1).any(|rest| {
         let mut numbers = rest.split(')').next().unwrap_or_default().split(", ");
         let mut number = || {
@@ -164,17 +193,20 @@ fn touches_keys(case: &Case<'_>, act: &str) -> bool {
             .filter_map(|event| match event {
                 Event::Wrote {
                     operation, object, ..
-                } if *operation as usize == author => Some(object.kind.as_str()),
+                } if *operation as usize == author => Some(object),
                 _ => None,
             });
-        written.nth(index) == Some("pub")
+        written
+            .nth(index)
+            .is_some_and(|object| object.kind == "pub" && object.id == user.as_bytes())
     });
-    by_author || act.contains("\"pub\"")
+    by_author || act.contains(&format!("\"pub\", {user:?}"))
 }
 
 #[cfg(test)]
 mod tests {
     use crate::client::{Claims, Operation};
+    use crate::history::{Event, ObjectKey};
     use crate::oracle::scene::Scene;
     use crate::verdict::Guarantee::{G1, G2, G3, G7};
 
@@ -220,11 +252,41 @@ mod tests {
             let mut scene = Scene::new();
             scene.upload("alice", "n", "v1");
             scene.wrote("alice", "obj", 1);
-            scene.wrote("alice", "pub", 2);
+            scene.history.push(Event::Wrote {
+                operation: 0,
+                object: ObjectKey::new("pub", "alice"),
+                version: 2,
+            });
             scene.act(act, true);
             impersonated(&mut scene, false);
             scene.passes();
         }
+    }
+
+    #[test]
+    fn the_swapped_keys_of_somebody_else_excuse_nothing() {
+        let received = |whose: &str| {
+            let mut scene = Scene::new();
+            scene.upload("alice", "n", "v1");
+            scene.wrote("alice", "obj", 1);
+            let request = [&[whose.len() as u8], whose.as_bytes()].concat();
+            let op = scene.start("bob", Operation::Login);
+            scene.message(op, "lookup", &request, Some(b"genuine"), Some(b"other"));
+            scene.end(op, None);
+            impersonated(&mut scene, false);
+            scene
+        };
+        received("carol").breaks(&[G1]);
+        received("alice").passes();
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.wrote("alice", "obj", 1);
+        scene.act(
+            "server.replace(object(\"pub\", \"carol\"), object(\"pub\", \"eve\"))",
+            true,
+        );
+        impersonated(&mut scene, false);
+        scene.breaks(&[G1]);
     }
 
     #[test]

@@ -3,24 +3,25 @@
 //!
 //! That the next honest run works is an operation of its own, and scripts demand its success.
 
+use super::authenticity::impersonated;
 use super::bits::Bits;
 use super::explain::{Edges, Query, explain};
 use super::key_authenticity::uploads_key;
 use super::seen::Case;
 use super::truth::Use;
-use super::{Judgement, cite, quote};
+use super::{Facts, Judgement, cite, quote};
 use crate::client::Operation;
 use crate::history::Event;
 use crate::verdict::Guarantee;
 
-pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
+pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
     for at in 0..case.truth.ops.len() {
         if case.truth.ops[at].failure().is_some() {
             judge_released(case, at, judgement);
             judge_keys(case, at, judgement);
         }
     }
-    judge_accepted(case, judgement);
+    judge_accepted(case, facts, judgement);
 }
 
 /// What left the client before an error is the beginning of a state of the file.
@@ -93,10 +94,11 @@ fn judge_keys(case: &Case<'_>, at: usize, judgement: &mut Judgement) {
     }
 }
 
-/// What a device trusts after a failed operation is what an honest client published, and no older
-/// than before.
-fn judge_accepted(case: &Case<'_>, judgement: &mut Judgement) {
+/// What a device trusts after an operation is what an honest client published, and after a failed
+/// one no older than before.
+fn judge_accepted(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
     let mut last = std::collections::BTreeMap::new();
+    let mut taken = std::collections::BTreeSet::new();
     for (at, event) in case.history.events().iter().enumerate() {
         let Event::Accepted {
             device,
@@ -107,6 +109,9 @@ fn judge_accepted(case: &Case<'_>, judgement: &mut Judgement) {
         else {
             continue;
         };
+        // One that writes accepts its own head, if the server says that it is stored, and others
+        // may be shown it from then on.
+        let is_new = taken.insert(head);
         let Some(lineage) = case.truth.lineage(device, at) else {
             continue;
         };
@@ -115,38 +120,44 @@ fn judge_accepted(case: &Case<'_>, judgement: &mut Judgement) {
             continue;
         };
         let op = &case.truth.ops[busy];
-        if !op.caught() {
-            continue;
-        }
-        let went_back =
-            trusted.is_some_and(|trusted| trusted != *head && case.chain.leads_to(head, &trusted));
-        // One that writes accepts its own head, too, if the server says that it is stored.
+        let went_back = op.caught()
+            && trusted
+                .is_some_and(|trusted| trusted != *head && case.chain.leads_to(head, &trusted));
         let reads = matches!(
             op.what,
             Operation::Download { .. } | Operation::List | Operation::Login
         );
-        let invented = reads && case.chain.is_visible() && !case.chain.knows(head);
-        let what = match (went_back, invented) {
-            (true, _) => "went back",
-            (_, true) => "took over a head that no client published",
+        // A member who works with the server publishes in replies, which no record shows; and
+        // whoever has not compared the keys of a contact may take the server's for them.
+        let may_be_theirs = !facts.colluders.is_empty() || impersonated(case, busy);
+        let invented = reads
+            && case.chain.is_visible()
+            && !case.chain.knows(head)
+            && (op.caught() || (is_new && !may_be_theirs));
+        let (guarantee, what) = match (went_back, invented, op.answer().is_some()) {
+            (true, ..) => (Guarantee::G11, "went back"),
+            (_, true, false) => (Guarantee::G11, "took over a head that no client published"),
+            (_, true, true) => (Guarantee::G1, "took over a head that no client published"),
             _ => continue,
         };
+        let ended = if op.answer().is_some() {
+            "succeeded"
+        } else {
+            "failed"
+        };
         judgement.breach(
-            Guarantee::G11,
+            guarantee,
             Some(op.id),
-            format!(
-                "{} caught the server, and {what}: height {height}",
-                cite(case, busy)
-            ),
+            format!("{} {ended}, and {what}: height {height}", cite(case, busy)),
         );
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::client::Operation;
+    use crate::client::{Class, Operation};
     use crate::oracle::scene::Scene;
-    use crate::verdict::Guarantee::{G3, G8, G11};
+    use crate::verdict::Guarantee::{G1, G3, G8, G11};
 
     #[test]
     fn releasing_planted_bytes_before_the_error_is_a_breach() {
@@ -192,6 +203,47 @@ mod tests {
         scene.accepted("alice", 1, 66);
         scene.fail(op, "inauthentic");
         scene.breaks(&[G11]);
+    }
+
+    #[test]
+    fn taking_over_an_invented_head_is_a_breach_whatever_the_client_says() {
+        let scene = |colluder: bool| {
+            let mut scene = Scene::new();
+            scene.upload("alice", "n", "v1");
+            scene.head("alice", 1, 0, 1);
+            scene.accepted("alice", 1, 1);
+            let op = scene.start_download("alice", "n");
+            scene.accepted("alice", 1, 66);
+            if colluder {
+                scene.facts.colluders.insert("bob".to_owned());
+            }
+            (scene, op)
+        };
+        let (mut failed, op) = scene(false);
+        failed.fail_with(op, Class::Unavailable, "withheld");
+        failed.breaks(&[G11]);
+        let (mut content, op) = scene(false);
+        content.end(op, Some("v1"));
+        content.breaks(&[G1]);
+        // A member who works with the server may have signed it.
+        let (mut theirs, op) = scene(true);
+        theirs.end(op, Some("v1"));
+        theirs.passes();
+    }
+
+    #[test]
+    fn an_own_head_that_was_acknowledged_and_dropped_is_not_invented() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.head("alice", 1, 0, 1);
+        scene.accepted("alice", 1, 1);
+        let op = scene.start_append("alice", "n", "+a");
+        scene.accepted("alice", 1, 2);
+        scene.end(op, None);
+        let op = scene.start_download("alice", "n");
+        scene.accepted("alice", 1, 2);
+        scene.fail_with(op, Class::Unavailable, "withheld");
+        scene.passes();
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! The pins of a client are known by the fingerprints that it tells its user; who compared with
 //! whom decides which devices must agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::authenticity::asks_for_keys;
 use super::seen::Case;
 use super::truth::Op;
 use super::{Judgement, cite, quote};
@@ -39,7 +40,12 @@ pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
         };
         let claimed = answer.claims.contact_verified;
         let claim = contact(op.what).and_then(|contact| pins.claim(op, contact, claimed));
-        for what in told.into_iter().chain(claim) {
+        let swapped = contact(op.what)
+            .filter(|contact| claimed == Some(true) && shown_other_keys_now(case, op, contact))
+            .map(|contact| {
+                format!("was shown other keys of {contact:?}, and claims that they were checked")
+            });
+        for what in told.into_iter().chain(claim).chain(swapped) {
             judgement.breach(
                 Guarantee::G8,
                 Some(op.id),
@@ -67,6 +73,31 @@ fn contact(what: &Operation) -> Option<&str> {
         | Operation::Fingerprint { user } => Some(user),
         _ => None,
     }
+}
+
+/// Whether this very operation asked for the contact's keys, and was shown others.
+fn shown_other_keys_now(case: &Case<'_>, op: &Op<'_>, contact: &str) -> bool {
+    let mut asked = BTreeSet::new();
+    case.history.events().iter().any(|event| match event {
+        Event::Request {
+            request,
+            operation,
+            kind,
+            bytes,
+            ..
+        } => {
+            if *operation == op.id && asks_for_keys(kind, bytes, contact) {
+                asked.insert(*request);
+            }
+            false
+        }
+        Event::Reply {
+            request,
+            honest: Some(honest),
+            shown: Some(shown),
+        } => asked.contains(request) && honest != shown,
+        _ => false,
+    })
 }
 
 /// The first new key material that an operation published, or asked the server to take.
@@ -240,6 +271,26 @@ mod tests {
             name: b"n".to_vec(),
             with: "bob".to_owned(),
         }
+    }
+
+    #[test]
+    fn sharing_under_swapped_keys_of_a_checked_contact_is_a_breach() {
+        let shared = |asked: &str, shown: &[u8], verified: bool| {
+            let mut scene = Scene::new();
+            scene.upload("alice", "n", "v1");
+            scene.fingerprint("bob", "bob", b"bob's");
+            scene.verify("alice", "bob", b"bob's", true);
+            let op = scene.start("alice/phone", share());
+            let user = asked.to_owned();
+            let request = Request::GetPublic { user }.to_bytes();
+            scene.message(op, "get-pub", &request, Some(b"genuine"), Some(shown));
+            scene.end_claiming(op, None, claim(verified));
+            scene
+        };
+        shared("bob", b"the server's", true).breaks(&[G8]);
+        shared("bob", b"genuine", true).passes();
+        shared("bob", b"the server's", false).passes();
+        shared("carol", b"the server's", true).passes();
     }
 
     #[test]

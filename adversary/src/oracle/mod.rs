@@ -103,8 +103,10 @@ impl Judgement {
 /// Judges one run.
 ///
 /// This decides G1 to G5, G6 by canaries, G7 as far as what clients returned shows it, G8, G11,
-/// G12 and G15. Two runs are compared by [`judge_same_view`] (G6, G10); what a decryptor opens is
-/// judged by [`judge_reach`] (G7) and [`judge_keys`] (G13).
+/// G12 and G15. What a decryptor opens is judged by [`judge_reach`] (G7) and [`judge_keys`] (G13).
+/// [`judge_same_view`] compares two runs (G6, G10); no run of a script is paired with another yet,
+/// so that what scripts say of G10, and of G6 beyond canaries, rests on `expect_same_view`: the
+/// kinds and sizes of messages in two parts of one run.
 #[must_use]
 pub fn judge(history: &History, facts: &Facts) -> Judgement {
     let case = Case::of(history);
@@ -117,7 +119,7 @@ pub fn judge(history: &History, facts: &Facts) -> Judgement {
     confidentiality::judge(&case, facts, &mut judgement);
     revocation::judge(&case, facts, &mut judgement);
     key_authenticity::judge(&case, &mut judgement);
-    fail_closed::judge(&case, &mut judgement);
+    fail_closed::judge(&case, facts, &mut judgement);
     bounded::judge(&case, facts, &mut judgement);
     no_false_alarm::judge(&case, facts, &mut judgement);
     judgement
