@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::seen::Case;
 use super::truth::{Use, uses};
@@ -108,8 +108,9 @@ fn secrets(case: &Case<'_>, facts: &Facts) -> Vec<Vec<u8>> {
 
 /// Names and passwords with their bare hashes, which whoever guesses them can check: alone, or
 /// behind one byte that tells what they are.
-fn hashes(case: &Case<'_>, facts: &Facts) -> Vec<(Vec<u8>, [u8; 32])> {
+fn hashes(case: &Case<'_>, facts: &Facts) -> Vec<(Vec<u8>, Vec<u8>)> {
     const KINDS: u8 = 4;
+    const BETWEEN: [&[u8]; 6] = [b"", b"/", b":", b"|", b"\0", b" "];
     let users: BTreeSet<&[u8]> = case
         .truth
         .ops
@@ -125,13 +126,43 @@ fn hashes(case: &Case<'_>, facts: &Facts) -> Vec<(Vec<u8>, [u8; 32])> {
         .difference(&users)
         .filter(|secret| !secret.is_empty())
     {
-        hashes.push((secret.to_vec(), Sha256::digest(secret).into()));
+        hashes.extend(digests(secret).map(|digest| (secret.to_vec(), digest)));
+        for user in &users {
+            for between in BETWEEN {
+                for parts in [[*user, between, *secret], [*secret, between, *user]] {
+                    let joined = parts.concat();
+                    hashes.extend(digests(&joined).map(|digest| (secret.to_vec(), digest)));
+                }
+            }
+        }
         for kind in 0..KINDS {
             let behind = Sha256::new_with_prefix([kind]).chain_update(secret);
-            hashes.push((secret.to_vec(), behind.finalize().into()));
+            hashes.push((secret.to_vec(), behind.finalize().to_vec()));
         }
     }
+    // Whoever has the content confirms that it is stored by a hash that depends on nothing else.
+    let contents = case.truth.ops.iter().flat_map(|op| uses(op.what));
+    let contents: BTreeSet<&[u8]> = contents
+        .filter_map(|(_, used)| match used {
+            Use::Upload(content) | Use::Append(content) => Some(content),
+            _ => None,
+        })
+        .filter(|content| !content.is_empty() && !users.contains(content))
+        .collect();
+    for content in contents {
+        hashes.extend(digests(content).map(|digest| (content.to_vec(), digest)));
+    }
     hashes
+}
+
+/// What the usual hash functions without a key make of something.
+fn digests(bytes: &[u8]) -> [Vec<u8>; 4] {
+    [
+        Sha256::digest(bytes).to_vec(),
+        Sha512::digest(bytes).to_vec(),
+        Sha384::digest(bytes).to_vec(),
+        Sha256::digest(Sha256::digest(bytes)).to_vec(),
+    ]
 }
 
 /// The beginning, the middle and the end of a content.
@@ -223,7 +254,7 @@ fn find(meanings: &Meanings, bytes: &[u8]) -> Vec<(usize, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use sha2::{Digest, Sha256};
+    use sha2::{Digest, Sha256, Sha512};
 
     use crate::oracle::scene::Scene;
     use crate::verdict::Guarantee::G6;
@@ -327,6 +358,32 @@ mod tests {
         let mut keyed = sent(&around(Sha256::digest(b"a key, then n").as_slice(), 5));
         keyed.facts.passwords.push(b"hunter2".to_vec());
         keyed.passes();
+    }
+
+    #[test]
+    fn a_hash_of_name_and_user_or_of_a_content_is_a_breach() {
+        let content = b"what everybody may have";
+        let ids = [
+            Sha256::digest(b"alice/n").to_vec(),
+            Sha256::digest(b"n:alice").to_vec(),
+            Sha512::digest(b"n").to_vec(),
+            Sha256::digest(Sha256::digest(b"n")).to_vec(),
+            Sha256::digest(content).to_vec(),
+            Sha512::digest(content).to_vec(),
+        ];
+        let stored = |id: &[u8]| {
+            let mut scene = Scene::new();
+            let content = std::str::from_utf8(content).expect("it is text");
+            let op = scene.start_upload("alice", "n", content);
+            scene.message(op, "put", &around(id, 3), Some(b"ok"), Some(b"ok"));
+            scene.end(op, None);
+            scene
+        };
+        for id in ids {
+            stored(&id).breaks(&[G6]);
+        }
+        stored(&Sha256::digest(b"a key, then what everybody may have")).passes();
+        stored(&Sha256::digest(b"")).passes();
     }
 
     #[test]
