@@ -234,6 +234,9 @@ impl Failure {
     /// The name of the failure of a client that outgrew a budget of the run.
     pub const EXHAUSTED: &'static str = "exhausted";
 
+    /// The names of ends that the testbed alone gives, and no client.
+    pub const OF_THE_STAGE: [&'static str; 3] = [Self::CRASHED, Self::PANICKED, Self::EXHAUSTED];
+
     /// A failure without more to say than its name.
     pub fn new(class: Class, name: impl Into<String>) -> Self {
         let name = name.into();

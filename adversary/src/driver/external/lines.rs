@@ -231,6 +231,11 @@ fn failure(object: &Map<String, Value>) -> Result<Failure, String> {
         Some(_) => Err(format!("\"{key}\" is a string")),
     };
     let name = word("error")?.unwrap_or_else(|| "unnamed".to_owned());
+    if Failure::OF_THE_STAGE.contains(&name.as_str()) {
+        return Err(format!(
+            "\"error\" is a word that Turncoat keeps for itself: {name}"
+        ));
+    }
     let text = word("text")?.unwrap_or_else(|| name.clone());
     Ok(Failure { class, name, text })
 }

@@ -270,6 +270,14 @@ fn nonsense_is_named_and_ends_the_client() {
             r#""class" is violation, unavailable, usage or other"#,
         ),
         (r#"{"id":2,"ok":false,"error":1}"#, r#""error" is a string"#),
+        (
+            r#"{"id":2,"ok":false,"error":"crashed"}"#,
+            r#""error" is a word that Turncoat keeps for itself: crashed"#,
+        ),
+        (
+            r#"{"id":2,"ok":false,"class":"usage","error":"exhausted"}"#,
+            r#""error" is a word that Turncoat keeps for itself: exhausted"#,
+        ),
     ] {
         let failure = listing(&format!("read line; echo '{line}'; sleep 60"), limits());
         assert_eq!(failure.name, "nonsense", "{line}");
