@@ -3,6 +3,10 @@
 //! The lie is told after the client has done its work, so that everything else in the run is as it
 //! is; what decides whether it was seen is the same oracle that finds nothing otherwise.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use super::core::Hardened;
 use super::{Accepted, Client, Declaration, Line, OwnedFuture, Process, Saved, Setting};
 use crate::client::{Answer, Class, Failure, Operation, Outcome};
@@ -22,11 +26,15 @@ enum Kind {
     Alarm,
     AlarmAfterRestart,
     AlarmOnLoss,
+    AsksWithoutEnd,
     ChecksNobody,
     ForgesContent,
     InventsName,
     KnowsItsAge,
+    Misplaces,
     ReleasesUnverified,
+    SendsInClear,
+    SignsUpAgain,
 }
 
 impl Lie {
@@ -46,6 +54,11 @@ impl Lie {
             name: "alarm-on-loss",
             sentence: "takes a lost or refused message for an attack",
             kind: Kind::AlarmOnLoss,
+        },
+        Self {
+            name: "asks-without-end",
+            sentence: "answers every failure with requests without end",
+            kind: Kind::AsksWithoutEnd,
         },
         Self {
             name: "checks-nobody",
@@ -68,9 +81,24 @@ impl Lie {
             kind: Kind::KnowsItsAge,
         },
         Self {
+            name: "misplaces",
+            sentence: "shows another file, or a part of this one, where it may show nothing",
+            kind: Kind::Misplaces,
+        },
+        Self {
             name: "releases-unverified",
             sentence: "hands out bytes before it has verified them",
             kind: Kind::ReleasesUnverified,
+        },
+        Self {
+            name: "sends-in-clear",
+            sentence: "sends a content in clear before it uploads it",
+            kind: Kind::SendsInClear,
+        },
+        Self {
+            name: "signs-up-again",
+            sentence: "makes a new account after every failure",
+            kind: Kind::SignsUpAgain,
         },
     ];
 
@@ -88,7 +116,7 @@ impl Lie {
             (Kind::Alarm, _) if !matches!(operation, Operation::SignUp) => alarm(),
             (Kind::AlarmAfterRestart, Ok(_)) if remembers => alarm(),
             (Kind::AlarmOnLoss, Err(failure)) if failure.class == Class::Unavailable => alarm(),
-            (Kind::ReleasesUnverified, Err(failure)) if reads => {
+            (Kind::ReleasesUnverified, Err(failure)) => {
                 line.release(b"what the server showed".to_vec());
                 Err(failure)
             }
@@ -117,39 +145,58 @@ impl Lie {
     }
 }
 
+/// What devices of one run uploaded, by user and name.
+type Uploads = Rc<RefCell<BTreeMap<(String, Vec<u8>), Vec<u8>>>>;
+
 /// The hardened client with one lie.
-pub struct Planted(pub &'static Lie);
+pub struct Planted {
+    lie: &'static Lie,
+    uploads: Uploads,
+}
 
 impl Planted {
-    fn wrap(&self, line: Line, remembers: bool, process: Box<dyn Process>) -> Box<dyn Process> {
-        Box::new(Lying {
-            lie: self.0,
+    /// The client, for one run.
+    #[must_use]
+    pub fn new(lie: &'static Lie) -> Self {
+        Self {
+            lie,
+            uploads: Uploads::default(),
+        }
+    }
+
+    fn wrap(&self, (user, line): (String, Line), remembers: bool, process: Inner) -> Lying {
+        Lying {
+            lie: self.lie,
+            user,
             line,
             remembers,
-            process,
-        })
+            uploads: Rc::clone(&self.uploads),
+            process: Rc::new(RefCell::new(process)),
+        }
     }
 }
 
 impl Client for Planted {
     fn name(&self) -> String {
-        format!("planted:{}", self.0.name)
+        format!("planted:{}", self.lie.name)
     }
 
     fn declaration(&self) -> Declaration {
         Hardened.declaration()
     }
 
-    fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String> {
-        let (line, remembers) = (setting.line.clone(), setting.remembers);
+    fn start(&self, setting: Setting) -> Result<Inner, String> {
+        let who = (setting.device.user.clone(), setting.line.clone());
+        let remembers = setting.remembers;
         let process = Hardened.start(setting)?;
-        Ok(self.wrap(line, remembers, process))
+        Ok(Box::new(self.wrap(who, remembers, process)))
     }
 
-    fn resume(&self, setting: Setting, saved: &Saved) -> Option<Box<dyn Process>> {
-        let (line, remembers) = (setting.line.clone(), setting.remembers);
+    fn resume(&self, setting: Setting, saved: &Saved) -> Option<Inner> {
+        let who = (setting.device.user.clone(), setting.line.clone());
+        let remembers = setting.remembers;
         let process = Hardened.resume(setting, saved)?;
-        Some(self.wrap(line, remembers, process))
+        Some(Box::new(self.wrap(who, remembers, process)))
     }
 
     fn accepted(&self, durable: &[u8]) -> Vec<Accepted> {
@@ -157,21 +204,73 @@ impl Client for Planted {
     }
 }
 
+type Inner = Box<dyn Process>;
+
 struct Lying {
     lie: &'static Lie,
+    user: String,
     line: Line,
     remembers: bool,
-    process: Box<dyn Process>,
+    uploads: Uploads,
+    process: Rc<RefCell<Inner>>,
+}
+
+/// Genuine bytes that are not what was asked for: another file's, or else a part of the file.
+fn misplaced(uploads: &Uploads, user: &str, name: &[u8]) -> Option<Vec<u8>> {
+    let uploads = uploads.borrow();
+    let mut others = uploads.iter();
+    let is_this = |(by, other): &(String, Vec<u8>)| by == user && other == name;
+    let other = others.find(|(key, _)| !is_this(key) && key.1 != name);
+    let part = |(_, content): (_, &Vec<u8>)| content[..content.len() / 2].to_vec();
+    let this = || uploads.iter().find(|(key, _)| key.1 == name).map(part);
+    other.map(|(_, content)| content.clone()).or_else(this)
 }
 
 impl Process for Lying {
     fn begin(&mut self, operation: Operation) -> OwnedFuture<Outcome> {
         let (lie, line, remembers) = (self.lie, self.line.clone(), self.remembers);
-        let done = self.process.begin(operation.clone());
-        Box::pin(async move { lie.told(&operation, remembers, &line, done.await) })
+        let (user, uploads) = (self.user.clone(), Rc::clone(&self.uploads));
+        let process = Rc::clone(&self.process);
+        if let Operation::Upload { name, content } = &operation {
+            let key = (user.clone(), name.clone());
+            uploads.borrow_mut().insert(key, content.clone());
+        }
+        let done = self.process.borrow_mut().begin(operation.clone());
+        Box::pin(async move {
+            if let (Kind::SendsInClear, Operation::Upload { content, .. }) = (lie.kind, &operation)
+            {
+                drop(line.exchange(content.clone(), 1 << 20).await);
+            }
+            let outcome = lie.told(&operation, remembers, &line, done.await);
+            match (lie.kind, &operation, outcome) {
+                (Kind::AsksWithoutEnd, _, Err(_)) => loop {
+                    drop(line.exchange(b"and again".to_vec(), 1 << 20).await);
+                },
+                (Kind::SignsUpAgain, other, Err(failure)) if *other != Operation::SignUp => {
+                    let again = process.borrow_mut().begin(Operation::SignUp);
+                    drop(again.await);
+                    Err(failure)
+                }
+                (Kind::Misplaces, Operation::Receive { .. }, Err(_)) => Ok(Answer::default()),
+                (Kind::Misplaces, Operation::Download { name }, Err(failure)) => {
+                    match misplaced(&uploads, &user, name) {
+                        Some(content) => Ok(Answer {
+                            content: Some(content),
+                            ..Answer::default()
+                        }),
+                        None => Err(failure),
+                    }
+                }
+                (_, _, outcome) => outcome,
+            }
+        })
     }
 
     fn save(&self) -> Option<Saved> {
-        self.process.save()
+        // What the run uploaded is no part of a device.
+        match self.lie.kind {
+            Kind::Misplaces => None,
+            _ => self.process.borrow().save(),
+        }
     }
 }

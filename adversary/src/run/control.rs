@@ -102,13 +102,15 @@ fn undecided(run: &Run) -> Option<String> {
 
 /// Plays the script once more, against the client with one planted lie: it must be seen.
 fn planted(subject: &dyn Subject, plan: &Plan, lie: &'static Lie, seed: u64) -> Power {
-    let client = Rc::new(Planted(lie));
+    let client = Rc::new(Planted::new(lie));
     let run = once_with(subject, client, (Acts::Applied, Vec::new()), seed);
     // The lie stands where the client tells it, guarded or not.
     if run.breaks(plan.guarantee)
         || run
             .breaches
             .iter()
+            // A limit that was passed is what the lie is about, where it is.
+            .chain(&run.faults)
             .any(|one| one.guarantee == plan.guarantee)
     {
         return Power::Planted(lie.name);

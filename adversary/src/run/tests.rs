@@ -324,7 +324,7 @@ fn lie(name: &str) -> &'static Lie {
 #[test]
 fn a_client_that_takes_a_lost_reply_for_an_attack_is_convicted() {
     for id in ["honest-lost-replies", "honest-busy"] {
-        let client = Planted(lie("alarm-on-loss"));
+        let client = Planted::new(lie("alarm-on-loss"));
         let report = run(&script(id), &ours(Rc::new(client)), 1);
         assert_eq!(report.verdict, Verdict::Broken, "{id}: {}", report.reason);
         let mut fallen = report.breaches.iter();

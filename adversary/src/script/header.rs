@@ -169,7 +169,9 @@ pub const fn meaning(key: &str) -> &'static str {
         b"source" => "where the attack was published, such as [SUNDR04]",
         b"defences" => "the smallest set whose removal breaks the guarantee",
         b"verdict" => "caught, harmless or admitted",
-        b"control" => "planted, planted LIE or claim, where no defence can be removed",
+        b"control" => {
+            "planted LIE, claim, or none: and the reason, where no defence can be removed"
+        }
         b"rows" => "other rows and cases that the script covers",
         b"sample" => "count 64, seed 1, if a quantifier is sampled",
         _ => "what a client must offer beyond what the verbs show",
@@ -299,12 +301,16 @@ fn control(line: Option<&Line>) -> Result<(Control, Option<&'static Lie>), Scrip
     let Some(line) = line else {
         return Ok((Control::Defences, None));
     };
+    if let Some(reason) = line.value.strip_prefix("none:") {
+        // That nothing shows the script's power is said with the reason, or not at all.
+        return match reason.trim() {
+            "" => Err(empty(line)),
+            _ => Ok((Control::Planted, None)),
+        };
+    }
     let Some(name) = line.value.strip_prefix("planted ") else {
-        one_of(line, "control", ["planted", "claim"])?;
-        return Ok(match line.value.as_str() {
-            "claim" => (Control::Claim, None),
-            _ => (Control::Planted, None),
-        });
+        one_of(line, "control", ["planted LIE", "none: REASON", "claim"])?;
+        return Ok((Control::Claim, None));
     };
     let named = Lie::ALL.iter().find(|lie| lie.name == name.trim());
     let lie = named.ok_or_else(|| {
@@ -331,7 +337,10 @@ fn read_defences(
                 "a script without defences has no control",
             )
             .at(line.line, line.column)
-            .expected("the defences, or a line `// control: planted` or `// control: claim`"));
+            .expected(
+                "the defences, or a line `// control: planted LIE`, `// control: claim` or \
+                       `// control: none: REASON`",
+            ));
         }
         return Ok(Vec::new());
     }

@@ -103,9 +103,7 @@ fn evidence(report: &Report) -> String {
         }
         Power::None(why) => lines.push(format!("no control: {why}")),
         Power::Planted(lie) => lines.push(format!("with the planted lie {lie}: it is seen")),
-        Power::Unexecuted => {
-            lines.push("the control is planted elsewhere: none was run".to_owned())
-        }
+        Power::Unexecuted => lines.push("no control was run: the script says why".to_owned()),
         Power::Elsewhere | Power::NotAsked => {}
     }
     lines.join("\n")

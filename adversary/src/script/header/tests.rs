@@ -126,8 +126,23 @@ fn verdict_that_no_script_may_expect_is_named() {
 fn no_defence_needs_another_control() {
     let text = GOOD.replace("defences: head-rollback", "defences: none");
     assert_eq!(fault(&text).0, "a script without defences has no control");
-    let text = text.replace("// verdict", "// control: planted\n// verdict");
+    let text = text.replace("// verdict", "// control: none: a reason\n// verdict");
     assert_eq!(read(&text, &DEFENCES).unwrap().control, Control::Planted);
+}
+
+#[test]
+fn a_control_that_nothing_runs_has_a_reason() {
+    let text = GOOD.replace("defences: head-rollback", "defences: none");
+    let with =
+        |control: &str| text.replace("// verdict", &format!("// control: {control}\n// verdict"));
+    assert_eq!(fault(&with("planted")).0, "there is no control `planted`");
+    assert_eq!(fault(&with("none:")).0, "`control` says nothing");
+    assert_eq!(
+        fault(&with("planted nobody")).0,
+        "there is no planted lie `nobody`"
+    );
+    let header = read(&with("planted misplaces"), &DEFENCES).unwrap();
+    assert_eq!(header.planted.map(|lie| lie.name), Some("misplaces"));
 }
 
 #[test]
