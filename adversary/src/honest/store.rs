@@ -177,6 +177,12 @@ impl Versions {
         self.lies.keys().any(|audience| audience.includes(device))
     }
 
+    /// Whether the device writes where not everybody looks.
+    pub(crate) fn is_led_astray(&self, device: &DeviceName) -> bool {
+        let mut lies = self.lies.iter();
+        lies.any(|(audience, lie)| lie.branch.is_some() && audience.includes(device))
+    }
+
     pub(super) fn shown(&self, levels: &[Audience], key: &Key) -> Option<Bytes> {
         self.shown_at(levels, key)?.1
     }

@@ -1,9 +1,12 @@
 //! From what was found in the runs of a script to its verdict.
 
+use std::fmt::Write as _;
+
 use super::{Plan, Run};
 use crate::attack::{Attack, Expectation, Step};
 use crate::client::Failure;
-use crate::stage::Fallen;
+use crate::history::Event;
+use crate::stage::{Fallen, Judgement};
 use crate::verdict::{Breach, Guarantee, Verdict};
 
 /// A verdict and its reason.
@@ -175,6 +178,14 @@ fn attacked(plan: &Plan, honest: &Run, run: &Run, ours: bool) -> Decision {
             "the client was shown the honest answers and no others".to_owned()
         });
     }
+    if let Some(judgement) = untouched(plan, run, ours) {
+        decision.worsen(Verdict::Inert, || {
+            format!(
+                "{} guards what nothing dishonest was done to",
+                judgement.expectation.summary()
+            )
+        });
+    }
     decision
 }
 
@@ -200,13 +211,39 @@ fn met(run: &Run) -> Decision {
     };
     for verdict in [Verdict::Admitted, Verdict::Caught, Verdict::Harmless] {
         if let Some(judgement) = met(verdict) {
-            return Decision::new(
-                verdict,
-                format!("{} was met", judgement.expectation.summary()),
-            );
+            let mut reason = format!("{} was met", judgement.expectation.summary());
+            let mut of_attacks = run.judgements.iter().filter(|one| one.is_of_an_attack());
+            let all = of_attacks.clone().count();
+            let idle = of_attacks.by_ref().filter(|one| !one.deceived).count();
+            if idle > 0 && idle < all {
+                // Part of a sweep says nothing, and is not passed over in silence.
+                let _ = write!(
+                    reason,
+                    "; {idle} of {all} expectations had no attack before them"
+                );
+            }
+            return Decision::new(verdict, reason);
         }
     }
     Decision::new(Verdict::Harmless, "nothing was seen to fall")
+}
+
+/// The first expectation of an attack that none preceded since the server was last honest.
+///
+/// A script of ours must reach the client each time. In a sweep, what may be `ok` and is, says
+/// nothing where nothing was done; neither does what another client does not use. There is no
+/// attack where no step is one.
+fn untouched<'a>(plan: &Plan, run: &'a Run, ours: bool) -> Option<&'a Judgement> {
+    if plan.chaos || !acts(&run.attack) {
+        return None;
+    }
+    let is_fine = |one: &Judgement| {
+        let sweeps = matches!(one.expectation, Expectation::Any { .. });
+        sweeps && one.instead.is_none() && one.verdict == Some(Verdict::Harmless)
+    };
+    let deceived = run.judgements.iter().any(|one| one.deceived);
+    let mut of_attacks = run.judgements.iter().filter(|one| one.is_of_an_attack());
+    of_attacks.find(|one| !(one.deceived || deceived && (!ours || is_fine(one))))
 }
 
 /// Whether the clients were shown the same as in the honest run, byte for byte and in this order.
@@ -229,13 +266,19 @@ fn is_inert(plan: &Plan, honest: &Run, run: &Run) -> bool {
         let mut steps = run.attack.steps.iter();
         let edited =
             steps.any(|step| matches!(step, Step::EditRequest { .. } | Step::EditReply { .. }));
-        return plan.edits && !edited;
+        return (plan.edits && !edited) || (plan.crashes && !crashed(run));
     }
     // A passive server has no acts, and what is decided offline needs none.
     if passive && !acts(&run.attack) {
         return false;
     }
     honest.history.dialogue().eq(run.history.dialogue())
+}
+
+/// Whether any device ended without warning.
+fn crashed(run: &Run) -> bool {
+    let mut events = run.history.events().iter();
+    events.any(|event| matches!(event, Event::Crashed { .. }))
 }
 
 pub(super) fn acts(attack: &Attack) -> bool {

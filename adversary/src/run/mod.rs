@@ -47,6 +47,8 @@ pub struct Plan {
     pub planted: Option<&'static Lie>,
     /// Whether the script does anything to messages.
     pub edits: bool,
+    /// Whether the script ends the processes of devices.
+    pub crashes: bool,
     /// Users whose keys the server holds.
     pub colluders: BTreeSet<String>,
 }
@@ -239,7 +241,7 @@ fn once_with(
         honest: subject.plan().chaos,
         // Known now alone: what a client keeps is seen when it does.
         remembers: stage.client().remembers(),
-        colluders: subject.plan().colluders.clone(),
+        colluders: stage.colluders() | &subject.plan().colluders,
         passwords: stage.users().iter().map(|user| password_of(user)).collect(),
         ..Facts::default()
     };
@@ -256,7 +258,7 @@ fn once_with(
     let mut judgements = stage.judgements().to_vec();
     let plan = subject.plan();
     let found = or_undecided("the decryptor", || {
-        offline::examine(&stage, acts, plan, &history, &mut judgements)
+        offline::examine(&stage, (acts, &without), plan, &history, &mut judgements)
     });
     judged.breaches.extend(found.breaches);
     judged.undecided.extend(found.undecided);

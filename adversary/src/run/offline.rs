@@ -16,7 +16,7 @@ use crate::verdict::{Guarantee, Verdict};
 /// An honest run is not judged: where a script has no acts, both runs are the same.
 pub(super) fn examine(
     stage: &Stage,
-    acts: Acts,
+    (acts, without): (Acts, &[String]),
     plan: &Plan,
     history: &History,
     judgements: &mut [Judgement],
@@ -33,24 +33,27 @@ pub(super) fn examine(
     for judgement in judgements.iter_mut() {
         offline.judge(judgement, &mut findings);
     }
-    match plan.guarantee {
-        Guarantee::G7 => {
-            for user in stage.users() {
-                let reach = offline.opened_by(user).reach();
-                match oracle::judge_reach(history, &reach) {
-                    Ok(breaches) => findings.breaches.extend(breaches),
-                    Err(why) => findings.undecided.push(why),
-                }
+    if plan.guarantee == Guarantee::G7 {
+        for user in stage.users() {
+            let reach = offline.opened_by(user).reach();
+            match oracle::judge_reach(history, &reach) {
+                Ok(breaches) => findings.breaches.extend(breaches),
+                Err(why) => findings.undecided.push(why),
             }
         }
-        Guarantee::G13 => {
-            let users = stage.users().iter();
-            let uses: Vec<KeyUse> = users
-                .flat_map(|user| offline.opened_by(user).uses.clone())
-                .collect();
-            findings.breaches.extend(oracle::judge_keys(&uses));
+    }
+    // Whatever a script is about, no key meets two messages. What is left out of a twin is told
+    // by its own script alone.
+    if plan.guarantee == Guarantee::G13 || without.is_empty() {
+        let users = stage.users().iter();
+        let uses: Vec<KeyUse> = users
+            .flat_map(|user| offline.opened_by(user).uses.clone())
+            .collect();
+        if plan.guarantee == Guarantee::G13 && uses.is_empty() {
+            let what = "the decryptor found no key, and so no key that is used twice";
+            findings.undecided.push(what.to_owned());
         }
-        _ => {}
+        findings.breaches.extend(oracle::judge_keys(&uses));
     }
     findings
 }

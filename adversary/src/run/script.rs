@@ -10,6 +10,7 @@ use crate::script::header::{self, Header};
 use crate::script::{
     Budget, Fault, Performer, Played, Script, ScriptError, Stop, Words, play, prepare,
 };
+use crate::selector::Selector;
 use crate::stage::{Acts, Stage};
 use crate::verdict::{Guarantee, Verdict};
 
@@ -109,6 +110,7 @@ fn plan(script: &Script, header: Option<&Header>) -> Plan {
         edits: ["on_reply", "on_request"]
             .iter()
             .any(|word| words.calls.contains(*word)),
+        crashes: words.calls.contains("crash_at"),
         chaos: header.is_some_and(|header| header.class == "chaos"),
         operations: operations.into_iter().collect(),
         needs: needs.into_iter().collect(),
@@ -145,21 +147,39 @@ fn operations(words: &Words) -> BTreeSet<String> {
     operations
 }
 
-/// Acts on messages speak of the native front's.
+/// What is inside messages is the native front's alone, and so are keys and the names of messages;
+/// what happens to whole messages happens on any front.
 fn needs(words: &Words) -> BTreeSet<String> {
     let says = |wanted: &[&str]| wanted.iter().any(|word| words.calls.contains(*word));
     let mut needs = BTreeSet::new();
-    let messages = [
+    let inside = [
+        "get", "has", "set", "try_set", "sign", "wrap", "hash", "colluder", "identity",
+    ];
+    let selects = [
         "on_reply",
         "on_request",
         "record",
         "kept",
         "hold",
         "expect_no_request",
-        "colluder",
-        "identity",
     ];
-    if says(&messages) {
+    // A selector that is no literal may name anything.
+    let of_every_front = selects
+        .iter()
+        .filter(|verb| words.calls.contains(**verb))
+        .all(|verb| {
+            let mut named = words
+                .literals
+                .iter()
+                .filter(|(by, _)| by == verb)
+                .peekable();
+            named.peek().is_some()
+                && named.all(|(_, text)| {
+                    Selector::parse(text).is_some_and(|selector| selector.kind.is_none())
+                })
+                && !words.computed.contains(*verb)
+        });
+    if says(&inside) || !of_every_front {
         needs.insert("native".to_owned());
     }
     // What is admitted is a claim that the client must have.

@@ -26,6 +26,7 @@ fn plan() -> Plan {
         chaos: false,
         planted: None,
         edits: false,
+        crashes: false,
         operations: Vec::new(),
         needs: Vec::new(),
         colluders: BTreeSet::new(),
@@ -98,6 +99,7 @@ fn judgement(
         verdict,
         fallen: None,
         instead: instead.map(str::to_owned),
+        deceived: true,
     }
 }
 
@@ -151,6 +153,52 @@ fn what_expectations_come_to_is_the_verdict() {
 fn a_run_that_shows_nothing_but_honest_bytes_is_inert() {
     let same = made(Acts::Applied, b"honest", Ok(Answer::default()));
     comes_to(&honest(), &same, Verdict::Inert, Verdict::Inert);
+}
+
+#[test]
+fn an_expectation_of_an_attack_before_which_there_was_none_is_inert() {
+    let with = |second: Expectation, verdict, deceived| {
+        let mut run = attacked();
+        let mut idle = judgement(second, Some(verdict), None);
+        idle.deceived = deceived;
+        run.judgements = vec![judgement(violation(), Some(Verdict::Caught), None), idle];
+        run
+    };
+    let idle = with(violation(), Verdict::Caught, false);
+    comes_to(&honest(), &idle, Verdict::Inert, Verdict::Caught);
+    let reached = with(violation(), Verdict::Caught, true);
+    comes_to(&honest(), &reached, Verdict::Caught, Verdict::Caught);
+    // In a sweep, what is rightly fine where nothing was done says nothing.
+    let any = || Expectation::Any {
+        outcomes: vec!["ok".to_owned(), "unavailable:any".to_owned()],
+    };
+    let fine = with(any(), Verdict::Harmless, false);
+    comes_to(&honest(), &fine, Verdict::Caught, Verdict::Caught);
+    let failed = with(any(), Verdict::Caught, false);
+    comes_to(&honest(), &failed, Verdict::Inert, Verdict::Caught);
+    let mut none = with(any(), Verdict::Harmless, false);
+    none.judgements.remove(0);
+    comes_to(&honest(), &none, Verdict::Inert, Verdict::Inert);
+    let guarded = with(Expectation::Success, Verdict::Harmless, false);
+    comes_to(&honest(), &guarded, Verdict::Caught, Verdict::Caught);
+}
+
+#[test]
+fn crashes_that_never_come_are_inert() {
+    let plan = Plan {
+        chaos: true,
+        crashes: true,
+        ..plan()
+    };
+    let mut run = made(Acts::Applied, b"honest", Ok(Answer::default()));
+    run.attack.steps.clear();
+    assert_eq!(both(&plan, &honest(), &run, true).verdict, Verdict::Inert);
+    let device = DeviceName::first("alice");
+    run.history.push(Event::Crashed { device });
+    assert_eq!(
+        both(&plan, &honest(), &run, true).verdict,
+        Verdict::Harmless
+    );
 }
 
 #[test]
@@ -373,4 +421,77 @@ impl Subject for Crash {
 fn a_testbed_that_crashes_knows_nothing() {
     let report = run(&Crash(plan()), &ours(Rc::new(Hardened)), 1);
     assert_eq!(report.verdict, Verdict::Unknown, "{}", report.reason);
+}
+
+#[test]
+fn keys_of_a_user_who_does_not_collude_sign_nothing() {
+    let text = |who: &str| {
+        format!(
+            "// by-hand: alice's head, signed anew.\n\
+             let alice = user(\"alice\");\nlet eve = colluder(\"eve\");\n\
+             alice.upload(\"n\", \"1\");\n\
+             server.on_reply(\"alice:read\", |m| m.sign(\"head\", {who}));\n\
+             try_op(|| alice.download(\"n\"));\n"
+        )
+    };
+    let report = run(&of(&text("alice")), &ours(Rc::new(Hardened)), 1);
+    assert_eq!(report.verdict, Verdict::Unknown, "{}", report.reason);
+    assert!(report.reason.contains("colluder"), "{}", report.reason);
+    let report = run(&of(&text("eve")), &ours(Rc::new(Hardened)), 1);
+    assert_ne!(report.verdict, Verdict::Unknown, "{}", report.reason);
+}
+
+#[test]
+fn whoever_is_made_a_colluder_as_a_script_runs_is_one() {
+    let text = "// by-hand: a user by another name.\n\
+        let alice = user(\"alice\");\nlet bob = user(\"bob\");\nlet who = \"bob\";\n\
+        alice.upload(\"n\", \"1\");\nexpect_closed_to(who, alice.wrote());\n";
+    let stage = Stage::new(Rc::new(Hardened), Acts::Applied, 1);
+    let stage = Rc::new(RefCell::new(stage));
+    assert!(of(text).play(&stage).is_none());
+    let colluders = stage.borrow().colluders().clone();
+    assert_eq!(colluders, BTreeSet::from(["bob".to_owned()]));
+}
+
+#[test]
+fn a_field_that_is_not_there_is_a_fault_of_the_script() {
+    let text = |verb: &str| {
+        format!(
+            "// by-hand: a slip.\nlet alice = user(\"alice\");\nalice.upload(\"n\", \"1\");\n\
+             server.on_reply(\"alice:read\", |m| m.{verb}(\"heed.height\", 1));\n\
+             try_op(|| alice.download(\"n\"));\n"
+        )
+    };
+    let verdict = |verb| run(&of(&text(verb)), &ours(Rc::new(Hardened)), 1).verdict;
+    assert_eq!(verdict("set"), Verdict::Unknown);
+    assert_eq!(verdict("try_set"), Verdict::Inert);
+}
+
+#[test]
+fn what_happens_to_whole_messages_happens_on_every_front() {
+    let needs = |text: &str| {
+        of(&format!("// by-hand: a need.\n{text}\n"))
+            .plan()
+            .needs
+            .clone()
+    };
+    let native = [
+        "server.on_reply(\"alice:read\", |m| m.drop());",
+        "server.on_reply(\"*\", |m| m.set(\"head.height\", 1));",
+        "let kind = \"read\"; server.on_reply(kind, |m| m.drop());",
+        "server.on_reply(`alice:${1}`, |m| m.drop());",
+        "server.identity(\"eve\");",
+    ];
+    for text in native {
+        assert_eq!(needs(text), ["native"], "{text}");
+    }
+    let any = [
+        "server.on_request(\"*\", |m| m.drop());",
+        "server.on_reply(\"alice:*#2\", |m| m.drop());",
+        "for n in 1..3 { server.on_request(`alice:*#${n}`, |m| m.refuse(\"busy\")); }",
+        "let held = server.hold(\"alice/first:*\");",
+    ];
+    for text in any {
+        assert!(needs(text).is_empty(), "{text}");
+    }
 }

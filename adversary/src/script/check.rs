@@ -35,14 +35,27 @@ pub(crate) struct Words {
     pub(crate) calls: BTreeSet<String>,
     /// The first arguments of calls, where they are literals: (function, literal).
     pub(crate) literals: BTreeSet<(String, String)>,
+    /// Functions that are somewhere called with a first argument that is no literal.
+    pub(crate) computed: BTreeSet<String>,
 }
 
 impl Words {
     fn note(&mut self, call: &FnCallExpr) {
         self.calls.insert(call.name.to_string());
+        let mut literal = |text: &str| {
+            let noted = (call.name.to_string(), text.to_owned());
+            self.literals.insert(noted);
+        };
         if let Some(Expr::StringConstant(text, _)) = call.args.first() {
-            self.literals
-                .insert((call.name.to_string(), text.to_string()));
+            literal(text);
+        } else if let Some(Expr::InterpolatedString(parts, _)) = call.args.first()
+            && let Some(Expr::StringConstant(text, _)) = parts.first()
+            && let Some((all, _)) = text.split_once('#').filter(|(all, _)| all.ends_with(":*"))
+        {
+            // Of a selector that counts, all but the number stands there.
+            literal(all);
+        } else {
+            self.computed.insert(call.name.to_string());
         }
     }
 }

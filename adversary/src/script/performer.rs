@@ -102,6 +102,9 @@ pub trait Performer {
         None
     }
 
+    /// Notes that the server holds a user's keys.
+    fn collude(&mut self, _user: &str) {}
+
     /// How many requests wait in a hold.
     fn held(&self, hold: u32) -> u32;
 

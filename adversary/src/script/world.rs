@@ -42,6 +42,8 @@ pub(crate) struct World {
     depth: Cell<u32>,
     pub(crate) counters: RefCell<BTreeMap<&'static str, u32>>,
     names: RefCell<BTreeMap<&'static str, Vec<String>>>,
+    /// Users whose keys the server holds.
+    colluders: RefCell<BTreeSet<String>>,
     pub(crate) guarded: Cell<bool>,
     pub(crate) judgements: RefCell<Vec<Judgement>>,
     /// A fault that no `catch` of the script may swallow.
@@ -73,6 +75,7 @@ impl World {
             depth: Cell::new(0),
             counters: RefCell::default(),
             names: RefCell::default(),
+            colluders: RefCell::default(),
             guarded: Cell::new(false),
             judgements: RefCell::default(),
             fatal: RefCell::default(),
@@ -257,6 +260,17 @@ impl World {
     /// Whether the user has appeared.
     pub(crate) fn knows(&self, user: &str) -> bool {
         self.place_of(user).is_some()
+    }
+
+    /// Gives a user's keys to the server.
+    pub(crate) fn collude(&self, user: &str) {
+        self.colluders.borrow_mut().insert(user.to_owned());
+        self.ask(|performer| performer.collude(user));
+    }
+
+    /// Whether the server has a user's keys.
+    pub(crate) fn colludes(&self, user: &str) -> bool {
+        self.colluders.borrow().contains(user)
     }
 
     /// The how-manieth user to appear this was, counted from zero.

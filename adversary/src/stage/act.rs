@@ -15,6 +15,9 @@ impl Stage {
             for hook in &mut self.hooks {
                 hook.over = true;
             }
+            // What was done up to here is over, unless what comes of it is still to be seen.
+            self.deceived &= !self.judged_attack;
+            self.judged_attack = false;
         }
         let mut versions = self.versions.clone();
         let result = self.apply(&mut versions, act)?;

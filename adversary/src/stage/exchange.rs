@@ -262,7 +262,10 @@ impl Stage {
         let mut instead = None;
         for edit in edits {
             match edit {
-                Edit::Replace { bytes } => arriving = Some(Bytes::clone(bytes)),
+                Edit::Replace { bytes } => {
+                    self.deceived |= bytes != sent;
+                    arriving = Some(Bytes::clone(bytes));
+                }
                 Edit::Drop => (arriving, instead) = (None, None),
                 Edit::Refuse { name } => {
                     arriving = None;
@@ -298,6 +301,9 @@ impl Stage {
         let before = self.versions.log().len();
         let mut view = self.versions.view(device, number);
         let answered = self.rules.answer(&mut view, device, bytes);
+        // What is written where others do not look is a lie, however alike the answers are.
+        let wrote = self.versions.log().len() > before;
+        self.deceived |= wrote && self.versions.is_led_astray(device);
         for written in &self.versions.log()[before..] {
             self.history.push(Event::Wrote {
                 operation: number,
@@ -361,6 +367,7 @@ impl Stage {
     }
 
     fn note_reply(&mut self, request: u32, honest: Option<Bytes>, shown: Option<Bytes>) {
+        self.deceived |= self.acts == Acts::Applied && honest != shown;
         let sent = &mut self.requests[request as usize];
         sent.shown = shown.as_ref().map(|bytes| bytes.len());
         sent.honest.clone_from(&honest);
@@ -374,6 +381,8 @@ impl Stage {
     fn note_edits(&mut self, edits: &[Edit]) {
         let applied = self.acts == Acts::Applied;
         for edit in edits {
+            // What a replaced message says is compared where it arrives.
+            self.deceived |= applied && !matches!(edit, Edit::Replace { .. });
             let text = edit.to_string();
             self.history.push(if edit.is_network() {
                 Event::Disturbed { text, applied }

@@ -21,9 +21,24 @@ pub struct Judgement {
     pub fallen: Option<Fallen>,
     /// Nothing if it was met; else what came instead.
     pub instead: Option<String>,
+    /// Whether the server did anything but what an honest one does, to messages or in what it
+    /// showed, since it was last honest again.
+    pub deceived: bool,
 }
 
 impl Judgement {
+    /// Whether it is about an attack, so that it says nothing where there was none.
+    #[must_use]
+    pub const fn is_of_an_attack(&self) -> bool {
+        matches!(
+            self.expectation,
+            Expectation::Violation { .. }
+                | Expectation::Unavailable { .. }
+                | Expectation::Any { .. }
+                | Expectation::NoRequest { .. }
+        )
+    }
+
     /// Whether it shows that this guarantee fell, which is the script's.
     #[must_use]
     pub fn shows_fallen(&self, guarantee: Guarantee) -> bool {
@@ -119,6 +134,7 @@ impl Stage {
         self.history.push(Event::ExpectationClosed {
             met: instead.is_none(),
         });
+        self.judged_attack |= judgement.is_of_an_attack();
         self.expectations.judged.push(judgement);
         Ok(Progress::Judged(instead.map_or(Ok(()), Err)))
     }
@@ -196,6 +212,7 @@ impl Stage {
             verdict: found.verdict,
             fallen: found.fallen,
             instead: found.instead,
+            deceived: self.deceived,
         }
     }
 

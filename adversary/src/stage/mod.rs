@@ -19,7 +19,7 @@ mod state;
 mod tests;
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::attack::{Attack, Edit, Object, Step};
@@ -83,6 +83,13 @@ pub struct Stage {
     faults: Vec<Breach>,
     stray: Vec<u32>,
     worlds: Option<world::Cursor>,
+    /// Users whose keys the script gave to the server.
+    colluders: BTreeSet<String>,
+    /// Whether anything dishonest was done since the server was last honest; see
+    /// [`Judgement::deceived`].
+    deceived: bool,
+    /// Whether an expectation of an attack was judged since.
+    judged_attack: bool,
 }
 
 impl Stage {
@@ -132,7 +139,16 @@ impl Stage {
             faults: Vec::new(),
             stray: Vec::new(),
             worlds: None,
+            colluders: BTreeSet::new(),
+            deceived: false,
+            judged_attack: false,
         }
+    }
+
+    /// Users whose keys the script gave to the server.
+    #[must_use]
+    pub const fn colluders(&self) -> &BTreeSet<String> {
+        &self.colluders
     }
 
     /// Replaces the chooser; before the first step.

@@ -21,7 +21,11 @@ const KEYS: Receiver = Receiver::Keys;
 #[rustfmt::skip]
 pub(super) const VERBS: &[Verb] = &[
     verb(NOTHING, "colluder", (1, 1), "colluder(\"bob\")",
-        "A user like any other, whose keys the server holds.", super::people::user),
+        "A user like any other, whose keys the server holds.", |call| {
+            let user = super::people::user(call)?;
+            call.world.collude(&call.user(0)?);
+            Ok(user)
+        }),
     verb(SERVER, "identity", (1, 1), "server.identity(\"eve\")",
         "Keys of the server's own, under a name.", identity),
     verb(KEYS, "record", (0, 0), "eve.record()",
@@ -85,6 +89,11 @@ fn holder(call: &Call<'_>, index: usize) -> Given<Rc<Colluder>> {
     let Some(actor) = value.try_cast::<Actor>() else {
         return Err(call.misuse("whose keys: a user, or what `server.identity(..)` gave"));
     };
+    if call.world.strict && !call.world.colludes(&actor.device.user) {
+        return Err(
+            call.misuse("that user's keys are not the server's; `colluder(..)` gives it them")
+        );
+    }
     match of_user(call, &actor.device.user) {
         Some(keys) => Ok(Rc::new(keys)),
         None => Err(call.misuse("the server has no keys of that user")),

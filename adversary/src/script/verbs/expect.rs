@@ -144,6 +144,7 @@ fn opened(
     if call.world.strict && !call.world.knows(&colluder) {
         return Err(call.misuse("there is no such user"));
     }
+    call.world.collude(&colluder);
     // An attack prints each expectation with a closure, here an empty one.
     let closure = match call.count() {
         2 => None,

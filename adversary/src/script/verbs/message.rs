@@ -36,7 +36,9 @@ pub(super) const VERBS: &[Verb] = &[
             Ok((!get(call)?.is_unit()).into())
         }),
     verb(MESSAGE, "set", (2, 2), "m.set(path, value)",
-        "Changes a field; false if the message has no such field.", set),
+        "Changes a field, which the message must have.", |call| set(call, true)),
+    verb(MESSAGE, "try_set", (2, 2), "m.try_set(path, value)",
+        "Changes a field; false if the message has no such field.", |call| set(call, false)),
     verb(MESSAGE, "flip", (0, 1), "m.flip(bit)",
         "Turns one bit over; a seeded one if none is named.", flip),
     verb(MESSAGE, "truncate", (1, 1), "m.truncate(size)",
@@ -163,7 +165,7 @@ fn take(value: &Dynamic) -> Option<Field> {
     Content::take(value).map(Field::Bytes)
 }
 
-fn set(call: &Call<'_>) -> Given {
+fn set(call: &Call<'_>, must: bool) -> Given {
     let path = call.text(0)?;
     let Some(value) = take(&call.value(1)) else {
         return Err(call.misuse("a field is a number, a text, bytes, true or false, or a list"));
@@ -172,6 +174,10 @@ fn set(call: &Call<'_>) -> Given {
     let changed = call
         .world
         .ask(|performer| performer.with_field(&message, &path, &value));
+    if must && changed.is_none() {
+        let what = format!("the message has no `{path}` that takes this; `try_set` may miss");
+        return Err(call.misuse(&what));
+    }
     with(call, |mut hand| {
         let found = changed.is_some();
         if let Some(bytes) = changed {
