@@ -26,6 +26,12 @@ pub trait Remote {
         request: Vec<u8>,
         reply_max: u64,
     ) -> impl Future<Output = Result<Vec<u8>, Lost>>;
+
+    /// Says that the very same call will follow, so that it can begin now. What it asks for never
+    /// changes. An implementation may do nothing.
+    fn ahead(&mut self, request: Vec<u8>, reply_max: u64) {
+        let _ = (request, reply_max);
+    }
 }
 
 /// The durable memory of this device: one value, replaced as a whole.

@@ -141,6 +141,39 @@ fn f37_a_listing_is_the_model() {
 }
 
 #[test]
+fn many_files_are_read_as_each_by_itself() {
+    let world = Deployment::new(1);
+    let (_, mut alice) = world.user("alice", 0);
+    let (_, mut bob) = world.user("bob", 1);
+    let names: Vec<Vec<u8>> = (0..2500_u32).map(|n| n.to_be_bytes().to_vec()).collect();
+    let contents: Vec<Vec<u8>> = (0..2500_usize)
+        .map(|n| vec![n as u8; n * 7 % 5000])
+        .collect();
+    let files = names.iter().zip(&contents);
+    let files: Vec<(&[u8], &[u8])> = files.map(|(n, c)| (n.as_slice(), c.as_slice())).collect();
+    now(alice.upload_many(&files)).expect("a batch");
+    now(alice.append(&names[3], b"a second segment")).expect("an append");
+    now(alice.share(&names[5], b"bob")).expect("a share");
+    let mut asked: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+    asked.push(b"not there");
+    asked.push(&names[9]);
+    let mut came = std::collections::BTreeMap::new();
+    let many = now(alice.download_many(&asked, |place, content| {
+        assert!(came.insert(place, content).is_none());
+    }));
+    let many = many.expect("all is in order");
+    assert!(many.freshness.monotone);
+    assert_eq!(many.rest, [3, 5, 2500]);
+    assert_eq!(came.len(), asked.len() - many.rest.len());
+    assert_eq!(came.remove(&2501), Some(contents[9].clone()));
+    for (place, content) in came {
+        assert_eq!(content, contents[place], "file {place}");
+    }
+    let nothing = now(bob.download_many(&[b"x".as_slice()], |_, _| panic!("bob has nothing")));
+    assert_eq!(nothing.expect("all is in order").rest, [0]);
+}
+
+#[test]
 fn devices_that_meet_agree() {
     let world = Deployment::new(1);
     let (_, mut laptop) = world.user("alice", 0);

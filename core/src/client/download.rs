@@ -19,6 +19,9 @@ use alloc::vec::Vec;
 /// Segment records that one request asks for.
 const RECORDS_PER_REQUEST: u32 = 8192;
 
+/// Batches of segments that are asked for before their turn.
+const BATCHES_AHEAD: usize = 2;
+
 /// A download in progress. What it hands out is authentic in its place; it is complete only once
 /// [`next`](Self::next) returned `None`.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub struct Downloading<'a, R, V, E, C> {
     keys: Vec<ContentKey>,
     records: Vec<SegmentRecord>,
     position: usize,
+    /// Up to where segments were asked for ahead.
+    ahead: usize,
     released: u64,
     freshness: Freshness,
     written_ms: u64,
@@ -62,6 +67,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             keys,
             records,
             position: 0,
+            ahead: 0,
             released: 0,
             freshness,
             written_ms,
@@ -94,12 +100,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let mut records: Vec<SegmentRecord> = Vec::new();
         while records.len() < wanted {
             let from = u32::try_from(records.len()).map_err(|_| Violation::Malformed)?;
-            let body = RequestBody::Segments {
-                leaf: found.leaf,
-                from,
-                count: RECORDS_PER_REQUEST,
-            };
-            let page = match self.ask(body).await? {
+            let page = match self.ask(records_from(found, from)).await? {
                 Reply::Segments(page) => page,
                 reply => return Err(self.not_there(&reply, found.space, found).await),
             };
@@ -125,6 +126,11 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let bound = records.len() == wanted && mountain.peaks() == peaks.as_slice();
         defend!(Defence::SegmentTree, bound, Violation::Misbound);
         Ok(records)
+    }
+
+    /// Says that the records of this file will be asked for.
+    pub(super) fn ask_records_ahead(&mut self, found: &Found) {
+        self.ask_ahead(records_from(found, 0));
     }
 
     /// The content keys of a file, oldest first, the newest last.
@@ -198,21 +204,14 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Downloading<'_, R, V, E, C> {
     /// A [`Violation`] if what comes is not what the accepted head promises. What was handed out
     /// before stays authentic; it is not the whole.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        let batch = self.batch();
+        let batch = self.batch(self.position);
         if batch.is_empty() {
             let complete = self.released == self.found.file.size;
             defend!(Defence::SizeBound, complete, Violation::Truncated);
             return Ok(None);
         }
-        let ranges = batch
-            .iter()
-            .map(|record| Range {
-                pack: record.pack,
-                offset: record.offset,
-                length: record.length,
-            })
-            .collect();
-        let mut sealed = match self.session.fetch(ranges).await {
+        self.ask_ahead();
+        let mut sealed = match self.session.fetch(ranges(&batch)).await {
             Err(Error::Unavailable(Unavailable::Withheld)) => {
                 let Found {
                     space, tag, leaf, ..
@@ -243,10 +242,29 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Downloading<'_, R, V, E, C> {
         Ok(Some(content))
     }
 
-    /// As many of the next segments as fit into one reply of one pack's size.
-    fn batch(&self) -> Vec<SegmentRecord> {
+    /// Asks for a few batches before those that come first are there and judged: the order of
+    /// requests tells nothing of what came of the earlier ones.
+    fn ask_ahead(&mut self) {
+        let more = if self.ahead == 0 {
+            1 + BATCHES_AHEAD
+        } else {
+            1
+        };
+        for _ in 0..more {
+            let batch = self.batch(self.ahead);
+            if batch.is_empty() {
+                break;
+            }
+            self.ahead = self.ahead.saturating_add(batch.len());
+            let ranges = ranges(&batch);
+            self.session.ask_ahead(RequestBody::Fetch { ranges });
+        }
+    }
+
+    /// As many of the segments from `position` on as fit into one reply of one pack's size.
+    fn batch(&self, position: usize) -> Vec<SegmentRecord> {
         let mut size = 0_usize;
-        let rest = self.records.get(self.position..).unwrap_or_default();
+        let rest = self.records.get(position..).unwrap_or_default();
         rest.iter()
             .enumerate()
             .take_while(|(index, record)| {
@@ -255,5 +273,24 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Downloading<'_, R, V, E, C> {
             })
             .map(|(_, record)| record.clone())
             .collect()
+    }
+}
+
+/// Where segments are in their packs.
+fn ranges(records: &[SegmentRecord]) -> Vec<Range> {
+    let range = |record: &SegmentRecord| Range {
+        pack: record.pack,
+        offset: record.offset,
+        length: record.length,
+    };
+    records.iter().map(range).collect()
+}
+
+/// The request for a page of segment records.
+fn records_from(found: &Found, from: u32) -> RequestBody {
+    RequestBody::Segments {
+        leaf: found.leaf,
+        from,
+        count: RECORDS_PER_REQUEST,
     }
 }

@@ -16,12 +16,16 @@ pub(super) async fn ask<R: Remote>(
     token: Token,
     body: RequestBody,
 ) -> Result<Reply, Error> {
-    let reply_max = construct!(Defence::ReplySize, limits.reply_size_max, boundless());
+    let reply_max = reply_max(limits);
     let request = Request { token, body }.encode();
     let bytes = remote.call(request, reply_max).await.map_err(lost)?;
     let fits = u64::try_from(bytes.len()).is_ok_and(|size| size <= reply_max);
     defend!(Defence::ReplySize, fits, Violation::TooLarge);
     Ok(Reply::decode(&bytes)?)
+}
+
+fn reply_max(limits: &Limits) -> u64 {
+    construct!(Defence::ReplySize, limits.reply_size_max, boundless())
 }
 
 fn lost(lost: Lost) -> Error {
@@ -44,6 +48,15 @@ pub(super) fn unexpected(reply: &Reply) -> Error {
 }
 
 impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
+    /// Says that this request will be asked; what it asks for must never change.
+    pub(super) fn ask_ahead(&mut self, body: RequestBody) {
+        let reply_max = reply_max(&self.config.limits);
+        let token = self.token;
+        self.ports
+            .remote
+            .ahead(Request { token, body }.encode(), reply_max);
+    }
+
     /// Sends a request of this session.
     pub(super) async fn ask(&mut self, body: RequestBody) -> Result<Reply, Error> {
         ask(
