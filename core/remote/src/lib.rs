@@ -4,6 +4,7 @@
 //! another framing, a redirect, a page of a proxy's - is a lost reply and accuses nobody. A frame
 //! that arrived whole is the server's word.
 
+mod ahead;
 pub mod api;
 mod bounded;
 
@@ -12,6 +13,7 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use turncoat_core::remote::{Lost, Remote};
+use turncoat_core::wire::{Frame as _, Reply};
 use ureq::http::HeaderMap;
 use ureq::http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, TRANSFER_ENCODING,
@@ -19,8 +21,12 @@ use ureq::http::header::{
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
 
+use self::ahead::Ahead;
 use self::api::{MEDIA_TYPE, Operation};
 use self::bounded::Bounded;
+
+/// Connections that are kept at most.
+const CONNECTIONS: usize = 16;
 
 /// How long the client waits.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +47,16 @@ impl Default for Patience {
 }
 
 /// A server at an address. Connections are kept and used again.
-#[derive(Clone)]
 pub struct HttpRemote {
+    line: Line,
+    /// Requests that may be under way at a time while the client goes on.
+    depth: usize,
+    ahead: Ahead,
+}
+
+/// Where requests go, and by which connections.
+#[derive(Clone)]
+struct Line {
     agent: Agent,
     /// Without a slash at its end.
     address: String,
@@ -56,13 +70,28 @@ impl HttpRemote {
             // A refusal is a frame as well. A redirect would send the token to whoever is named.
             .http_status_as_error(false)
             .max_redirects(0)
+            .max_idle_connections(CONNECTIONS)
+            .max_idle_connections_per_host(CONNECTIONS)
             .timeout_connect(Some(patience.connect))
             .timeout_global(Some(patience.request))
             .build();
         Self {
-            agent: Agent::with_parts(config, Bounded::default(), DefaultResolver::default()),
-            address: address.trim_end_matches('/').to_owned(),
+            line: Line {
+                agent: Agent::with_parts(config, Bounded::default(), DefaultResolver::default()),
+                address: address.trim_end_matches('/').to_owned(),
+            },
+            depth: 0,
+            ahead: Ahead::default(),
         }
+    }
+
+    /// Lets so many requests be under way while the client goes on: packs are taken as
+    /// acknowledged at once, but nothing else is sent before they are; and what the client will
+    /// ask for is fetched ahead. Each takes the memory of a pack.
+    #[must_use]
+    pub fn with_depth(mut self, depth: usize) -> Self {
+        self.depth = depth;
+        self
     }
 
     /// Sends a request and waits for its reply.
@@ -71,6 +100,12 @@ impl HttpRemote {
     ///
     /// [`Lost`].
     pub fn send(&self, request: &[u8], reply_max: u64) -> Result<Vec<u8>, Lost> {
+        self.line.send(request, reply_max)
+    }
+}
+
+impl Line {
+    fn send(&self, request: &[u8], reply_max: u64) -> Result<Vec<u8>, Lost> {
         let operation = Operation::of_encoded(request).ok_or(Lost::CutOff)?;
         let url = format!("{}{}", self.address, operation.path());
         let call = self.agent.post(url).header(CONTENT_TYPE, MEDIA_TYPE);
@@ -136,14 +171,39 @@ fn lost(error: &ureq::Error) -> Lost {
 
 impl Remote for HttpRemote {
     async fn call(&mut self, request: Vec<u8>, reply_max: u64) -> Result<Vec<u8>, Lost> {
-        self.send(&request, reply_max)
+        if self.depth == 0 {
+            return self.send(&request, reply_max);
+        }
+        let done = Reply::Done.encode();
+        if Operation::of_encoded(&request) == Some(Operation::Store) {
+            let line = self.line.clone();
+            let call = move || line.send(&request, reply_max);
+            return self.ahead.send(self.depth, done, call);
+        }
+        if let Err(earlier) = self.ahead.settle(&done) {
+            return earlier;
+        }
+        match self.ahead.take(&request) {
+            Some(answer) => answer,
+            None => self.send(&request, reply_max),
+        }
+    }
+
+    fn ahead(&mut self, request: Vec<u8>, reply_max: u64) {
+        if self.depth == 0 {
+            return;
+        }
+        let line = self.line.clone();
+        let begun = request.clone();
+        let call = move || line.send(&begun, reply_max);
+        self.ahead.fetch(self.depth, request, call);
     }
 }
 
 impl fmt::Debug for HttpRemote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpRemote")
-            .field("address", &self.address)
+            .field("address", &self.line.address)
             .finish_non_exhaustive()
     }
 }
