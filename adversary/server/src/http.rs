@@ -97,6 +97,9 @@ pub async fn serve(
             shared.service.refused("-", 503, "too many connections");
             continue;
         };
+        // Replies are written in two parts; the second must not wait for the peer to acknowledge
+        // the first. Where this fails the connection is slow and no worse.
+        let _ = stream.set_nodelay(true);
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(shared.bounds.header_time)

@@ -1,13 +1,13 @@
 //! One server: the honest rules over a durable store, or a script's; and who may have how much.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use turncoat_adversary::front::turned::Turned;
 use turncoat_adversary::honest::native::{Handled, Native, Settings};
 use turncoat_core::id::UserId;
-use turncoat_core::wire::{Frame as _, Refusal, Request, RequestBody};
+use turncoat_core::wire::{Frame as _, Pack, Refusal, Request, RequestBody};
 use turncoat_remote::api::{Operation, refusal};
 
 use crate::door::Door;
@@ -15,6 +15,9 @@ use crate::store::Durable;
 
 /// Says what was refused, one line each. A line names no user, no key and no content.
 pub type Log = Box<dyn Fn(&str) + Send + Sync>;
+
+/// Packs are written one at a time for each of so many beginnings of their names.
+const LANES: u8 = 16;
 
 /// The server.
 pub struct Service {
@@ -24,8 +27,16 @@ pub struct Service {
 }
 
 enum Rules {
-    Honest(Mutex<State>),
+    Honest(Box<Honest>),
     Turned(Turned),
+}
+
+struct Honest {
+    state: Mutex<State>,
+    /// The store once more, for what is about packs alone.
+    packs: Durable,
+    /// One writer at a time for packs whose names begin alike, so that none is replaced.
+    writing: [Mutex<()>; LANES as usize],
 }
 
 struct State {
@@ -33,11 +44,59 @@ struct State {
     store: Durable,
 }
 
+impl Honest {
+    fn new(native: Native, store: Durable) -> Self {
+        Self {
+            packs: store.clone(),
+            writing: Default::default(),
+            state: Mutex::new(State { native, store }),
+        }
+    }
+
+    fn handle(&self, request: &Request) -> Handled {
+        if let Some(handled) = self.handle_packs(request) {
+            return handled;
+        }
+        let _alone = pack_of(&request.body).map(|pack| self.lane(pack));
+        let mut state = self.state();
+        let State { native, store } = &mut *state;
+        native.handle_decoded(store, request)
+    }
+
+    /// Handles what is about packs alone beside everything else: most of its time it waits for the
+    /// disk.
+    fn handle_packs(&self, request: &Request) -> Option<Handled> {
+        if !matches!(
+            request.body,
+            RequestBody::Fetch { .. } | RequestBody::Store { .. }
+        ) {
+            return None;
+        }
+        if self.state().native.user_of(&request.token).is_none() {
+            return Some(Handled::refused(Refusal::Unauthenticated));
+        }
+        let _alone = pack_of(&request.body).map(|pack| self.lane(pack));
+        Native::handle_packs(&mut self.packs.clone(), &request.body)
+    }
+
+    /// Waits until no other request writes a pack of this name.
+    fn lane(&self, pack: &Pack) -> MutexGuard<'_, ()> {
+        let [first, ..] = pack.id.as_bytes();
+        let lane = &self.writing[usize::from(first % LANES)];
+        lane.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A panic between two requests leaves the rules whole: what they changed is one batch.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Service {
     /// A server over this store. Logins are of this server's lifetime alone.
     pub fn new(settings: Settings, store: Durable, log: Log) -> Self {
         let native = Native::new(settings);
-        Self::following(Rules::Honest(Mutex::new(State { native, store })), log)
+        Self::following(Rules::Honest(Box::new(Honest::new(native, store))), log)
     }
 
     /// A server that a script has turned.
@@ -69,13 +128,7 @@ impl Service {
             return Some(Handled::refused(Refusal::Invalid));
         }
         let handled = match &self.rules {
-            Rules::Honest(state) => {
-                // A panic between two requests leaves the rules whole: what they changed is one
-                // batch.
-                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-                let State { native, store } = &mut *state;
-                native.handle_decoded(store, request)
-            }
+            Rules::Honest(honest) => honest.handle(request),
             Rules::Turned(turned) => {
                 let reply = turned.answer(request.encode())?;
                 Handled {
@@ -98,13 +151,23 @@ impl Service {
         }
     }
 
-    fn door(&self) -> std::sync::MutexGuard<'_, Door> {
+    fn door(&self) -> MutexGuard<'_, Door> {
         self.door.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a line about a request that was refused.
     pub fn refused(&self, path: &str, status: u16, why: &str) {
         (self.log)(&format!("refused {status} {path}: {why}"));
+    }
+}
+
+/// The pack that a request brings.
+fn pack_of(body: &RequestBody) -> Option<&Pack> {
+    match body {
+        RequestBody::Store { pack } => Some(pack),
+        RequestBody::Commit(commit) => commit.pack.as_ref(),
+        RequestBody::Register { space, .. } => space.pack.as_ref(),
+        _ => None,
     }
 }
 

@@ -5,14 +5,14 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::{
     Database, DatabaseError, ReadableTable as _, StorageBackend, TableDefinition, TableError,
 };
-use turncoat_adversary::honest::storage::{Batch, Bytes, Key, Kind, Storage, StorageFault};
+use turncoat_adversary::honest::storage::{Batch, Bytes, Key, Kind, Storage, StorageFault, part};
 
 /// Where packs are kept.
 pub trait Shelf: Send + Sync + 'static {
@@ -22,6 +22,16 @@ pub trait Shelf: Send + Sync + 'static {
     ///
     /// The machine's.
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+
+    /// The bytes of a pack from `offset` on, at most `size` of them, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// The machine's.
+    fn read_part(&self, name: &str, offset: usize, size: usize) -> io::Result<Option<Vec<u8>>> {
+        let whole = self.read(name)?;
+        Ok(whole.map(|whole| part(&whole, offset, size).to_vec()))
+    }
 
     /// Keeps a pack. It is durable, and there as a whole, once this returns.
     ///
@@ -64,6 +74,21 @@ impl Shelf for Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn read_part(&self, name: &str, offset: usize, size: usize) -> io::Result<Option<Vec<u8>>> {
+        let mut file = match File::open(self.place(name).1) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        if offset > 0 {
+            file.seek(io::SeekFrom::Start(offset as u64))?;
+        }
+        let mut bytes = Vec::new();
+        // No more than is asked for, which was checked before; a hint, not a promise.
+        bytes.reserve_exact(size.min(8 << 20));
+        file.take(size as u64).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -291,13 +316,21 @@ impl Durable {
             }
         }
         if !objects.is_empty() {
+            // In the order of the tree's pages, and each table opened once; of two changes to one
+            // object the later one still comes later.
+            objects.sort_by(|(one, _), (other, _)| one.cmp(other));
             let writing = self.database.begin_write()?;
-            for (key, bytes) in objects {
-                let mut table = writing.open_table(table(key.kind))?;
-                match bytes {
-                    Some(bytes) => table.insert(key.id.as_slice(), &*bytes)?,
-                    None => table.remove(key.id.as_slice())?,
+            for same_kind in objects.chunk_by(|(one, _), (other, _)| one.kind == other.kind) {
+                let Some((first, _)) = same_kind.first() else {
+                    continue;
                 };
+                let mut table = writing.open_table(table(first.kind))?;
+                for (key, bytes) in same_kind {
+                    match bytes {
+                        Some(bytes) => table.insert(key.id.as_slice(), &**bytes)?,
+                        None => table.remove(key.id.as_slice())?,
+                    };
+                }
             }
             writing.commit()?;
         }
@@ -322,6 +355,23 @@ impl Storage for Durable {
             return Ok(pack.map(Bytes::from));
         }
         self.read(key).map_err(|_| StorageFault)
+    }
+
+    fn fetch_part(
+        &self,
+        key: &Key,
+        offset: usize,
+        size: usize,
+    ) -> Result<Option<Bytes>, StorageFault> {
+        if key.kind == Kind::Pack {
+            let found = self.packs.read_part(&name(key), offset, size);
+            return found
+                .map(|found| found.map(Bytes::from))
+                .map_err(|_| StorageFault);
+        }
+        // Everything else is small, and read whole.
+        let whole = self.fetch(key)?;
+        Ok(whole.map(|whole| Bytes::from(part(&whole, offset, size))))
     }
 
     fn apply(&mut self, batch: Batch) -> Result<(), StorageFault> {

@@ -198,6 +198,57 @@ fn what_is_acknowledged_is_there_after_a_restart() {
 }
 
 #[test]
+fn requests_that_are_under_way_together_come_to_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let memory = Memory::default();
+    let server = Server::start(folder.path(), Bounds::default());
+    let content: Vec<u8> = (0..30_000_000_u32)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0])
+        .collect();
+    drop(sign_up(&server, &memory, "alice", 0));
+    let mut ports = ports(&server, &memory, 1);
+    ports.remote = ports.remote.with_depth(4);
+    let password = Password::new(b"a password");
+    let alice = now(Session::login(ports, config(), b"alice", &password));
+    let mut alice = alice.expect("the account is there");
+    now(alice.upload_all(b"film", &content)).expect("it is stored");
+    let small: Vec<Vec<u8>> = (0..300_u16).map(|n| n.to_be_bytes().to_vec()).collect();
+    let files: Vec<(&[u8], &[u8])> = small.iter().map(|n| (n.as_slice(), &n[..])).collect();
+    now(alice.upload_many(&files)).expect("they are stored");
+    assert!(now(alice.download_all(b"film")).expect("it is there").0 == content);
+    let mut came = Vec::new();
+    let names: Vec<&[u8]> = small.iter().map(Vec::as_slice).collect();
+    let many = now(alice.download_many(&names, |_, content| came.push(content)));
+    assert!(many.expect("all is in order").rest.is_empty());
+    assert_eq!(came, small);
+}
+
+#[test]
+fn a_pack_that_was_not_taken_is_no_upload() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let memory = Memory::default();
+    let mut alice = {
+        let server = Server::start(folder.path(), Bounds::default());
+        drop(sign_up(&server, &memory, "alice", 0));
+        let mut ports = ports(&server, &memory, 1);
+        ports.remote = ports.remote.with_depth(4);
+        let password = Password::new(b"a password");
+        let alice = now(Session::login(ports, config(), b"alice", &password));
+        alice.expect("the account is there")
+    };
+    // The server is gone, and every pack is taken for sent until something else is asked.
+    let stored = now(alice.upload_all(b"film", &vec![1; 10_000_000]));
+    assert!(matches!(stored, Err(Error::Unavailable(_))), "{stored:?}");
+    drop(alice);
+    let server = Server::start(folder.path(), Bounds::default());
+    let mut alice = login(&server, &memory, 2, b"a password").expect("the account is there");
+    assert_eq!(
+        now(alice.list()).expect("a list").names,
+        Vec::<Vec<u8>>::new()
+    );
+}
+
+#[test]
 fn one_store_has_one_server() {
     let folder = tempfile::tempdir().expect("a folder");
     let _server = Server::start(folder.path(), Bounds::default());

@@ -10,7 +10,7 @@ use turncoat_core::wire::{
     RequestBody, SignedRecord, VERSION, Wire, Writer,
 };
 
-use super::storage::{Batch, Bytes, Key, Kind, Storage, encoded};
+use super::storage::{Batch, Key, Kind, Storage, encoded};
 use super::{commit, read, segments};
 
 /// Bytes that one reply or request carries at most, beside what describes them.
@@ -70,6 +70,22 @@ impl Handled {
             refusal: Some(refusal),
         }
     }
+
+    fn of(answer: Result<Answer, Refusal>) -> Self {
+        match answer {
+            Ok(Answer::Encoded(reply)) => Self {
+                reply,
+                published: None,
+                refusal: None,
+            },
+            Ok(Answer::Taken(published)) => Self {
+                reply: Reply::Done.encode(),
+                published: Some(published),
+                refusal: None,
+            },
+            Err(refusal) => Self::refused(refusal),
+        }
+    }
 }
 
 /// What the rules decided.
@@ -106,19 +122,7 @@ impl Native {
 
     /// Handles a [`Request`].
     pub fn handle_decoded(&mut self, storage: &mut impl Storage, request: &Request) -> Handled {
-        match self.answer(storage, request) {
-            Ok(Answer::Encoded(reply)) => Handled {
-                reply,
-                published: None,
-                refusal: None,
-            },
-            Ok(Answer::Taken(published)) => Handled {
-                reply: Reply::Done.encode(),
-                published: Some(published),
-                refusal: None,
-            },
-            Err(refusal) => Handled::refused(refusal),
-        }
+        Handled::of(self.answer(storage, request))
     }
 
     /// The user who logged in with this token.
@@ -156,10 +160,7 @@ impl Native {
             }
             RequestBody::Store { pack } => {
                 user?;
-                let mut batch = Batch::new();
-                put_pack(storage, &mut batch, pack)?;
-                storage.apply(batch)?;
-                Ok(Answer::whole(&Reply::Done))
+                store(storage, pack)
             }
             RequestBody::Commit(commit) => take(storage, &user?, commit),
             RequestBody::Inbox {
@@ -171,6 +172,19 @@ impl Native {
                 read::inbox(storage, (&user?, sender), *space, *before, *count).map(Answer::Encoded)
             }
         }
+    }
+
+    /// Handles a request that is about packs alone, of a user who is logged in. Packs never
+    /// change, so that such requests need no order among the others.
+    ///
+    /// `None` if it is about something else.
+    pub fn handle_packs(storage: &mut impl Storage, body: &RequestBody) -> Option<Handled> {
+        let answer = match body {
+            RequestBody::Fetch { ranges } => fetch(storage, ranges),
+            RequestBody::Store { pack } => store(storage, pack),
+            _ => return None,
+        };
+        Some(Handled::of(answer))
     }
 
     /// A user that does not exist looks like one that does, and always the same.
@@ -335,6 +349,13 @@ fn take(storage: &mut impl Storage, user: &UserId, commit: &Commit) -> Result<An
     }
 }
 
+fn store(storage: &mut impl Storage, pack: &Pack) -> Result<Answer, Refusal> {
+    let mut batch = Batch::new();
+    put_pack(storage, &mut batch, pack)?;
+    storage.apply(batch)?;
+    Ok(Answer::whole(&Reply::Done))
+}
+
 /// Adds a pack to the batch, unless the same one is there.
 pub(super) fn put_pack(
     storage: &impl Storage,
@@ -362,12 +383,10 @@ fn fetch(storage: &impl Storage, ranges: &[Range]) -> Result<Answer, Refusal> {
     }
     let mut content = Vec::new();
     for range in ranges {
-        let pack: Option<Bytes> = storage.fetch(&pack_key(&range.pack))?;
-        let pack = pack.ok_or(Refusal::NotFound)?;
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-        let rest = pack.get(size(range.offset)..).unwrap_or_default();
-        let end = size(range.length).min(rest.len());
-        content.extend_from_slice(rest.get(..end).unwrap_or_default());
+        let (offset, length) = (size(range.offset), size(range.length));
+        let part = storage.fetch_part(&pack_key(&range.pack), offset, length)?;
+        content.extend_from_slice(&part.ok_or(Refusal::NotFound)?);
     }
     Ok(Answer::whole(&Reply::Content(Blob(content))))
 }

@@ -172,6 +172,13 @@ pub(crate) fn encoded(value: &impl Wire) -> Vec<u8> {
     writer.finish()
 }
 
+/// At most `size` bytes from `offset` on: what there is of them.
+#[must_use]
+pub fn part(whole: &[u8], offset: usize, size: usize) -> &[u8] {
+    let rest = whole.get(offset..).unwrap_or_default();
+    rest.get(..size).unwrap_or(rest)
+}
+
 /// A store.
 pub trait Storage {
     /// The object, if there is one.
@@ -180,6 +187,21 @@ pub trait Storage {
     ///
     /// [`StorageFault`] if that cannot be told.
     fn fetch(&self, key: &Key) -> Result<Option<Bytes>, StorageFault>;
+
+    /// The part of the object from `offset` on, at most `size` bytes, if there is the object.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageFault`] if that cannot be told.
+    fn fetch_part(
+        &self,
+        key: &Key,
+        offset: usize,
+        size: usize,
+    ) -> Result<Option<Bytes>, StorageFault> {
+        let whole = self.fetch(key)?;
+        Ok(whole.map(|whole| Bytes::from(part(&whole, offset, size))))
+    }
 
     /// Makes all changes, or none.
     ///
