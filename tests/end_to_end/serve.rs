@@ -176,6 +176,45 @@ fn people_keep_share_and_revoke_files() {
 }
 
 #[test]
+fn a_folder_comes_back_as_it_was_and_nothing_is_replaced_unasked() {
+    let root = tempfile::tempdir().unwrap();
+    let server = Server::start(&root.path().join("store"));
+    let alice = Device::new(root.path(), "alice", "laptop");
+    alice.does(&server, &["sign-up"]);
+    fs::create_dir_all(alice.folder.join("tree/below")).unwrap();
+    for number in 0..50_usize {
+        alice.write(
+            &format!("tree/below/{number}"),
+            &vec![number as u8; number * 97],
+        );
+    }
+    alice.write("tree/large", &vec![7; 5 << 20]);
+    alice.write("treetop", b"not below it");
+    alice.does(&server, &["put", "-r", "tree", "treetop"]);
+
+    let phone = Device::new(root.path(), "alice", "phone");
+    phone.does(&server, &["get", "-r", "tree"]);
+    for number in 0..50_usize {
+        let came = fs::read(phone.folder.join(format!("tree/below/{number}"))).unwrap();
+        assert_eq!(came, vec![number as u8; number * 97]);
+    }
+    assert!(fs::read(phone.folder.join("tree/large")).unwrap() == vec![7; 5 << 20]);
+    assert!(!phone.folder.join("treetop").exists());
+    let left = fs::read_dir(phone.folder.join("tree/below"))
+        .unwrap()
+        .count();
+    assert_eq!(left, 50, "nothing but the files is there");
+
+    fs::remove_file(phone.folder.join("tree/below/1")).unwrap();
+    phone.fails(&server, &["get", "-r", "tree"], 2);
+    assert!(!phone.folder.join("tree/below/1").exists());
+    phone.does(&server, &["get", "-r", "tree/below", "--force"]);
+    assert!(phone.folder.join("tree/below/1").exists());
+    let nothing = phone.fails(&server, &["get", "-r", "tre"], 2);
+    assert!(nothing.contains("nothing of that name"), "{nothing}");
+}
+
+#[test]
 fn an_old_store_put_back_is_caught() {
     let root = tempfile::tempdir().unwrap();
     let store = root.path().join("store");

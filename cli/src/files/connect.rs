@@ -16,6 +16,9 @@ use super::password::Source;
 use super::told::fault;
 use crate::status::Fault;
 
+/// Requests under way at a time: enough to keep disk and cipher busy, and each holds a pack.
+const DEPTH: usize = 4;
+
 /// A session of this program.
 pub(crate) type Client = Session<HttpRemote, FileVault, Machine, Machine>;
 
@@ -83,7 +86,7 @@ impl Account {
         let device = Device::open(self.state.as_deref(), &self.realm, &self.user)?;
         let password = self.password.password(new, stdin_is_taken)?;
         let ports = Ports {
-            remote: HttpRemote::new(&self.server, Patience::default()),
+            remote: HttpRemote::new(&self.server, Patience::default()).with_depth(DEPTH),
             vault: device.vault(),
             entropy: Machine,
             clock: Machine,

@@ -1,8 +1,7 @@
-//! Files in and out.
+//! Files into the store, and what is done to those that are there.
 
-use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::connect::{Client, Connected, now};
 use super::told::fault;
-use super::{Append, Get, Put, Remove, shown};
+use super::{Append, Put, Remove, shown};
 use crate::status::Fault;
 
-type Outcome = Result<(Vec<String>, Value), Fault>;
+pub(super) type Outcome = Result<(Vec<String>, Value), Fault>;
 
 /// Files up to this size are stored together, many under one head.
 const SMALL: u64 = 256 << 10;
@@ -44,18 +43,6 @@ pub(super) fn login_to_put(put: &Put) -> Result<Connected, Fault> {
         return Err(Fault::usage("--name is for one file"));
     }
     put.account.login(stdin)
-}
-
-pub(super) fn login_to_get(get: &Get) -> Result<Connected, Fault> {
-    if get.output.is_some() && get.names.len() != 1 {
-        return Err(Fault::usage("--output is for one file"));
-    }
-    if get.output.is_none() {
-        for name in &get.names {
-            local(name.as_bytes())?;
-        }
-    }
-    get.account.login(false)
 }
 
 pub(super) fn put(client: &mut Client, put: &Put) -> Outcome {
@@ -240,104 +227,6 @@ fn gather(
     Ok(())
 }
 
-pub(super) fn get(client: &mut Client, get: &Get, output: &mut impl Write) -> Outcome {
-    let mut lines = Vec::new();
-    let mut document = Vec::new();
-    for name in &get.names {
-        let name = name.as_bytes();
-        let (size, monotone) = match &get.output {
-            Some(path) if is_standard(path) => fetch(client, name, output)?,
-            Some(path) => to_file(client, name, path, get.force)?,
-            None => to_file(client, name, &local(name)?, get.force)?,
-        };
-        let standard = get.output.as_deref().is_some_and(is_standard);
-        if !standard {
-            lines.push(format!("fetched {} ({size} bytes)", shown(name)));
-            document.push(json!({ "name": shown(name), "bytes": size, "monotone": monotone }));
-        }
-    }
-    Ok((lines, Value::Array(document)))
-}
-
-/// Writes beside the file, and gives it its name once all is there, verified and durable.
-fn to_file(
-    client: &mut Client,
-    name: &[u8],
-    path: &Path,
-    force: bool,
-) -> Result<(u64, bool), Fault> {
-    let failed = |error: io::Error| Fault::machine(format!("{}: {error}", path.display()));
-    if !force && path.symlink_metadata().is_ok() {
-        return Err(Fault::usage(format!(
-            "{}: it exists; say --force to replace it",
-            path.display()
-        )));
-    }
-    let file_name = path.file_name().unwrap_or(OsStr::new("file"));
-    let mut partial = std::ffi::OsString::from(".");
-    partial.push(file_name);
-    partial.push(format!(".{}.partial", std::process::id()));
-    let partial = path.with_file_name(partial);
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let fresh = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&partial);
-    let mut file = fresh.map_err(failed)?;
-    let fetched = fetch(client, name, &mut file).and_then(|fetched| {
-        file.sync_all().map_err(failed)?;
-        match force {
-            true => fs::rename(&partial, path).map_err(failed)?,
-            // Does not replace what came to be there in the meantime.
-            false => {
-                fs::hard_link(&partial, path).map_err(failed)?;
-                fs::remove_file(&partial).map_err(failed)?;
-            }
-        }
-        Ok(fetched)
-    });
-    if fetched.is_err() {
-        // What is left over is no file of anybody's.
-        let _ = fs::remove_file(&partial);
-    }
-    fetched
-}
-
-fn fetch(client: &mut Client, name: &[u8], output: &mut impl Write) -> Result<(u64, bool), Fault> {
-    let doing = format!("get {}", shown(name));
-    let failed = |error| fault(&doing, &error);
-    let mut downloading = now(client.download(name)).map_err(failed)?;
-    let monotone = downloading.freshness().monotone;
-    let bar = bar(downloading.size());
-    let mut size = 0;
-    while let Some(piece) = now(downloading.next()).map_err(failed)? {
-        let written = output.write_all(&piece);
-        written.map_err(|error| Fault::machine(format!("{doing}: {error}")))?;
-        size += piece.len() as u64;
-        bar.set_position(size);
-    }
-    bar.finish_and_clear();
-    Ok((size, monotone))
-}
-
-/// Where a name belongs below the working folder.
-fn local(name: &[u8]) -> Result<PathBuf, Fault> {
-    // The bytes are judged, not `Path::components`, which passes over `.` and repeated slashes.
-    let plain = |part: &[u8]| !matches!(part, b"" | b"." | b"..") && !part.contains(&0);
-    if !name.split(|byte| *byte == b'/').all(plain) {
-        return Err(Fault::usage(format!(
-            "{}: this name is no path below the working folder; say --output FILE",
-            shown(name)
-        )));
-    }
-    Ok(PathBuf::from(OsStr::from_bytes(name)))
-}
-
 pub(super) fn append(client: &mut Client, append: &Append) -> Outcome {
     let unread = |error: io::Error| Fault::usage(format!("{}: {error}", append.file.display()));
     let mut content = Vec::new();
@@ -379,28 +268,11 @@ pub(super) fn remove(client: &mut Client, remove: &Remove) -> Outcome {
 }
 
 /// Shows itself where a person is watching, once something takes longer than a second.
-fn bar(total: u64) -> ProgressBar {
+pub(super) fn bar(total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(4));
     let template = "{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar
-}
-
-#[cfg(test)]
-mod tests {
-    use super::local;
-
-    #[test]
-    fn names_lead_below_the_working_folder_or_nowhere() {
-        for name in ["a", "a/b", "a b", "...", "a\nb"] {
-            assert!(local(name.as_bytes()).is_ok(), "{name:?}");
-        }
-        for name in [
-            "", "/a", "..", "../a", "a/../b", "a/./b", "./a", "a//b", "a/", "a\0b",
-        ] {
-            assert!(local(name.as_bytes()).is_err(), "{name:?}");
-        }
-    }
 }

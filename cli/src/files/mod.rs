@@ -3,6 +3,8 @@
 mod connect;
 mod content;
 mod device;
+mod fetch;
+mod landing;
 mod password;
 mod people;
 mod told;
@@ -68,6 +70,9 @@ pub(crate) struct Get {
     /// Names in the store
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
+    /// Fetch also all that is below these names
+    #[arg(short, long)]
+    recursive: bool,
     /// Write the one file here; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -173,7 +178,7 @@ pub(crate) fn perform(files: &Files, output: &mut impl Write) -> Result<Status, 
         Files::SignUp(account) => (account, account.sign_up()?),
         Files::Login(account) | Files::Ls(account) => (account, account.login(false)?),
         Files::Put(put) => (&put.account, content::login_to_put(put)?),
-        Files::Get(get) => (&get.account, content::login_to_get(get)?),
+        Files::Get(get) => (&get.account, fetch::login_to_get(get)?),
         Files::Append(append) => {
             let stdin = content::is_standard(&append.file);
             (&append.account, append.account.login(stdin)?)
@@ -199,7 +204,7 @@ pub(crate) fn perform(files: &Files, output: &mut impl Write) -> Result<Status, 
         Files::SignUp(_) => people::account(&client, true),
         Files::Login(_) => people::account(&client, false),
         Files::Put(put) => content::put(&mut client, put)?,
-        Files::Get(get) => content::get(&mut client, get, output)?,
+        Files::Get(get) => fetch::get(&mut client, get, output)?,
         Files::Append(append) => content::append(&mut client, append)?,
         Files::Ls(_) => content::list(&mut client)?,
         Files::Rm(remove) => content::remove(&mut client, remove)?,
