@@ -162,9 +162,10 @@ fn shown_other_keys(case: &Case<'_>, op: usize, contact: &str) -> bool {
 /// Whether a request asks for the public keys of this user.
 pub(super) fn asks_for_keys(kind: &str, bytes: &[u8], user: &str) -> bool {
     match kind {
-        "get-pub" => {
-            matches!(Request::from_bytes(bytes), Some(Request::GetPublic { user: asked }) if asked == user)
-        }
+        "get-pub" => matches!(
+            Request::from_bytes(bytes),
+            Some(Request::GetPublic { user: asked }) if asked == user
+        ),
         "lookup" => {
             // The name stands in the request with its length before it.
             let named = [&[user.len() as u8], user.as_bytes()].concat();
