@@ -141,7 +141,7 @@ fn shown_other_keys(case: &Case<'_>, op: usize, contact: &str) -> bool {
             bytes,
             ..
         } => {
-            if device.user == found.user() && asks_for_keys(kind, bytes, contact) {
+            if device.user == found.user() && asks_for_keys(case, kind, bytes, contact) {
                 asked.insert(*request);
             }
             false
@@ -159,18 +159,30 @@ fn shown_other_keys(case: &Case<'_>, op: usize, contact: &str) -> bool {
     })
 }
 
+/// Bytes of a user's id in the native front's messages.
+const USER_ID: usize = 32;
+
 /// Whether a request asks for the public keys of this user.
-pub(super) fn asks_for_keys(kind: &str, bytes: &[u8], user: &str) -> bool {
+pub(super) fn asks_for_keys(case: &Case<'_>, kind: &str, bytes: &[u8], user: &str) -> bool {
     match kind {
         "get-pub" => matches!(
             Request::from_bytes(bytes),
             Some(Request::GetPublic { user: asked }) if asked == user
         ),
-        "lookup" => {
-            // The name stands in the request with its length before it.
-            let named = [&[user.len() as u8], user.as_bytes()].concat();
-            bytes.windows(named.len()).any(|window| window == named)
-        }
+        // It ends with the user's id, a hash that the user's own sign-up brought.
+        "lookup" => bytes.last_chunk::<USER_ID>().is_some_and(|id| {
+            case.history.events().iter().any(|event| match event {
+                Event::Request {
+                    device,
+                    kind,
+                    bytes,
+                    ..
+                } if kind == "register" && device.user == user => {
+                    bytes.windows(USER_ID).any(|window| window == id)
+                }
+                _ => false,
+            })
+        }),
         _ => false,
     }
 }
@@ -266,11 +278,18 @@ mod tests {
 
     #[test]
     fn the_swapped_keys_of_somebody_else_excuse_nothing() {
+        let id = |user: &str| [user.as_bytes()[0]; super::USER_ID];
         let received = |whose: &str| {
             let mut scene = Scene::new();
             scene.upload("alice", "n", "v1");
             scene.wrote("alice", "obj", 1);
-            let request = [&[whose.len() as u8], whose.as_bytes()].concat();
+            for user in ["alice", "carol"] {
+                let op = scene.start(user, Operation::SignUp);
+                let sent = [b"proof".as_slice(), &id(user), b"keys"].concat();
+                scene.message(op, "register", &sent, Some(b"ok"), Some(b"ok"));
+                scene.end(op, None);
+            }
+            let request = [b"token".as_slice(), &id(whose)].concat();
             let op = scene.start("bob", Operation::Login);
             scene.message(op, "lookup", &request, Some(b"genuine"), Some(b"other"));
             scene.end(op, None);

@@ -86,7 +86,7 @@ fn shown_other_keys_now(case: &Case<'_>, op: &Op<'_>, contact: &str) -> bool {
             bytes,
             ..
         } => {
-            if *operation == op.id && asks_for_keys(kind, bytes, contact) {
+            if *operation == op.id && asks_for_keys(case, kind, bytes, contact) {
                 asked.insert(*request);
             }
             false
