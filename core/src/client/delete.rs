@@ -1,16 +1,40 @@
-//! Deletes a name; the owner of a shared file deletes it for everybody.
+//! Deletes files.
 
 use super::Session;
 use super::commit::{Draft, Landed};
-use super::locate::Located;
+use super::sync::{Seen, Want};
 use crate::env::{Clock, Entropy};
-use crate::error::{Error, Usage};
+use crate::error::{Error, Usage, Violation};
 use crate::id::{SpaceId, Tag};
 use crate::remote::{Remote, Vault};
+use crate::wire::{Entry, LinkEntry};
+use alloc::vec::Vec;
+
+/// Names of which one view tells: their leaves fit into one reply.
+const VIEW_MAX: usize = 2048;
 
 impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
+    /// Which of these names the directory does not have, by their place among them.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage::TooLong`] for a name; none else that an honest server causes.
+    pub async fn missing(&mut self, names: &[&[u8]]) -> Result<Vec<usize>, Error> {
+        let mut missing = Vec::new();
+        let mut place = 0_usize;
+        for names in names.chunks(VIEW_MAX) {
+            for tag in self.directory_slots(names).await? {
+                if self.entry(&self.private, &tag)?.is_none() {
+                    missing.push(place);
+                }
+                place = place.saturating_add(1);
+            }
+        }
+        Ok(missing)
+    }
+
     /// Deletes a name. The file of a shared space goes for all members if its owner deletes it;
-    /// another member deletes the own name only.
+    /// another member deletes the own name only, whether or not the space is still open to it.
     ///
     /// The server may keep what it stored: what was uploaded cannot be unsent.
     ///
@@ -18,25 +42,75 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ///
     /// [`Usage::NoSuchFile`].
     pub async fn delete(&mut self, name: &[u8]) -> Result<(), Error> {
-        let tag = self.name_tag(name)?;
-        let mut tries = 0;
-        loop {
-            let shared = match self.locate(name, &[]).await? {
-                Located::Nothing => return Err(Usage::NoSuchFile.into()),
-                Located::File(found, Some(link)) if link.owner == self.account.user => {
-                    Some((found.space, found.tag))
-                }
-                Located::File(..) | Located::Gone => None,
-            };
-            let emptied = match shared {
-                Some((space, tag)) => self.empty_slot(space, tag).await? == Landed::Yes,
-                None => true,
-            };
-            if emptied && self.empty_slot(self.private, tag).await? == Landed::Yes {
-                self.links.remove(&tag);
-                return Ok(());
+        self.delete_many(&[name]).await
+    }
+
+    /// Deletes names, thousands of them under one head. What this account shares goes first, each
+    /// file under a head of its own space.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage::NoSuchFile`] if one of the names is not there; nothing was deleted then, unless the
+    /// names do not fit under one head.
+    pub async fn delete_many(&mut self, names: &[&[u8]]) -> Result<(), Error> {
+        for names in names.chunks(VIEW_MAX) {
+            let mut tries = 0;
+            while self.delete_once(names).await? == Landed::Raced {
+                self.try_again(&mut tries)?;
             }
-            self.try_again(&mut tries)?;
+        }
+        Ok(())
+    }
+
+    async fn delete_once(&mut self, names: &[&[u8]]) -> Result<Landed, Error> {
+        let private = self.private;
+        let tags = self.directory_slots(names).await?;
+        let mut draft = Draft::default();
+        let mut owned = Vec::new();
+        for tag in &tags {
+            match self.entry(&private, tag)? {
+                None => return Err(Usage::NoSuchFile.into()),
+                Some((_, Entry::Link(link))) if link.owner == self.account.user => owned.push(link),
+                Some(_) => {}
+            }
+            draft.leaves.insert(*tag, None);
+        }
+        for link in owned {
+            if self.empty(&link).await? == Landed::Raced {
+                return Ok(Landed::Raced);
+            }
+        }
+        let landed = self.commit(private, draft).await?;
+        if landed == Landed::Yes {
+            for tag in &tags {
+                self.links.remove(tag);
+            }
+        }
+        Ok(landed)
+    }
+
+    /// Deletes the one file of a shared space, unless that was done before.
+    async fn empty(&mut self, link: &LinkEntry) -> Result<Landed, Error> {
+        self.open_link(link).await?;
+        let tag = self.open_space(&link.space)?.only_tag();
+        match self.entry(&link.space, &tag)? {
+            None => Ok(Landed::Yes),
+            Some(_) => self.empty_slot(link.space, tag).await,
+        }
+    }
+
+    /// The slots of names, as the newest head of the directory has them.
+    async fn directory_slots(&mut self, names: &[&[u8]]) -> Result<Vec<Tag>, Error> {
+        let tags: Vec<Tag> = names
+            .iter()
+            .map(|name| self.name_tag(name))
+            .collect::<Result<_, _>>()?;
+        match self
+            .read_one(Want::tags(self.private, tags.clone()))
+            .await?
+        {
+            Seen::Shown => Ok(tags),
+            Seen::Closed => Err(Violation::Missing.into()),
         }
     }
 

@@ -20,11 +20,13 @@ mod revoke;
 mod share;
 mod space;
 mod state;
+mod stretch;
 mod sync;
 mod transport;
 mod upload;
 
 pub use account::Identity;
+pub use append::Appending;
 pub use compare::Evidence;
 pub use contact::{Comparison, ContactStanding, Fingerprinted};
 pub use download::Downloading;

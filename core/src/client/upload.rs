@@ -3,6 +3,7 @@
 use super::Session;
 use super::commit::{Draft, Landed, NewLeaf};
 use super::locate::Located;
+use super::stretch::Stretch;
 use super::sync::{Seen, Want};
 use super::transport::unexpected;
 use crate::chunk::{SEGMENT_CONTENT_MAX, SEGMENT_SEALED_MAX, seal_segment};
@@ -11,7 +12,6 @@ use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Usage, Violation};
 use crate::id::{FileId, PackId, SpaceId, Tag};
 use crate::limits::SEGMENTS_MAX;
-use crate::primitive::Zeroizing;
 use crate::remote::{Remote, Vault};
 use crate::seal::{fresh_id, seal_leaf, seal_name};
 use crate::secret::{ContentKey, KeyBytes};
@@ -31,14 +31,7 @@ const BATCH_MAX: usize = 4096;
 pub struct Uploading<'a, R, V, E, C> {
     session: &'a mut Session<R, V, E, C>,
     name: Vec<u8>,
-    key: ContentKey,
-    /// Content that is not sealed yet: at most one segment.
-    plain: Zeroizing<Vec<u8>>,
-    stored: Vec<SegmentRecord>,
-    size: u64,
-    /// The latest write came to its end. After one that did not, nobody knows how much of it was
-    /// taken, and nothing may follow.
-    whole: bool,
+    stretch: Stretch,
 }
 
 /// A pack that is being filled.
@@ -142,11 +135,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         Ok(Uploading {
             session: self,
             name: name.to_vec(),
-            key,
-            plain: Zeroizing::new(Vec::new()),
-            stored: Vec::new(),
-            size: 0,
-            whole: true,
+            stretch: Stretch::new(key, 0, 0),
         })
     }
 
@@ -292,35 +281,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
     /// beginning, as it does if this future was dropped: whatever follows is
     /// [`Unavailable::CutOff`].
     pub async fn write(&mut self, content: &[u8]) -> Result<(), Error> {
-        if !core::mem::replace(&mut self.whole, false) {
-            return Err(Unavailable::CutOff.into());
-        }
-        let mut rest = content;
-        while !rest.is_empty() {
-            if self.plain.len() == SEGMENT_CONTENT_MAX {
-                self.flush().await?;
-            }
-            let room = SEGMENT_CONTENT_MAX.saturating_sub(self.plain.len());
-            let (now, later) = rest.split_at(rest.len().min(room));
-            self.plain.extend_from_slice(now);
-            rest = later;
-        }
-        let size = u64::try_from(content.len()).map_err(|_| Usage::TooLong)?;
-        self.size = self.size.saturating_add(size);
-        self.whole = true;
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> Result<(), Error> {
-        if u64::try_from(self.stored.len()).is_ok_and(|count| count >= SEGMENTS_MAX - 1) {
-            return Err(Usage::Full.into());
-        }
-        let mut packer = Packer::new(&mut self.session.ports.entropy);
-        let record = packer.segment(&self.key, 0, &self.plain);
-        self.session.store(packer).await?;
-        self.stored.push(record);
-        self.plain.clear();
-        Ok(())
+        self.stretch.write(self.session, content).await
     }
 
     /// Publishes the file.
@@ -331,20 +292,18 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
     /// revoked while packs were under way: what was sent before is then not used, and the upload
     /// starts again from its beginning.
     pub async fn finish(mut self) -> Result<(), Error> {
-        if !self.whole {
-            return Err(Unavailable::CutOff.into());
-        }
+        self.stretch.check_whole()?;
         let mut tries = 0;
         let mut epoch = None;
         loop {
             let (space, tag, before) = self.session.destination(&self.name).await?;
             let now = (space, self.session.open_space(&space)?.epoch);
             let moved = epoch.is_some_and(|before| before != now);
-            if moved && !self.stored.is_empty() {
+            if moved && !self.stretch.stored.is_empty() {
                 return Err(Unavailable::Contended.into());
             }
-            if epoch.is_some() && self.stored.is_empty() {
-                self.key = fresh_content_key(&mut self.session.ports.entropy);
+            if epoch.is_some() && self.stretch.stored.is_empty() {
+                self.stretch.key = fresh_content_key(&mut self.session.ports.entropy);
             }
             epoch = Some(now);
             let draft = self.draft(space, tag, before.as_ref())?;
@@ -362,17 +321,18 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
         before: Option<&FileEntry>,
     ) -> Result<Draft, Error> {
         let session = &mut *self.session;
+        let stretch = &self.stretch;
         let mut packer = Packer::new(&mut session.ports.entropy);
-        let mut records = self.stored.clone();
-        if records.is_empty() || !self.plain.is_empty() {
-            records.push(packer.segment(&self.key, 0, &self.plain));
+        let mut records = stretch.stored.clone();
+        if records.is_empty() || !stretch.plain.is_empty() {
+            records.push(packer.segment(&stretch.key, 0, &stretch.plain));
         }
         let name = match space == session.private {
-            true => packer.name(&KeyBytes::new(self.key.expose()), &self.name),
+            true => packer.name(&KeyBytes::new(stretch.key.expose()), &self.name),
             false => NameRef::Inline(Vec::new()),
         };
         let entropy = &mut session.ports.entropy;
-        let file = entry(before, entropy, &self.key, self.size, &records, name)?;
+        let file = entry(before, entropy, &stretch.key, stretch.size, &records, name)?;
         let leaf = session.sealed_file(&space, file, 0, records)?;
         let mut draft = Draft {
             pack: packer.finish(),
