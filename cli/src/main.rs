@@ -60,6 +60,14 @@ fn perform(command: &Command) -> Status {
 
 /// Help and version go to standard output, mistakes to standard error.
 fn explain_usage(error: &clap::Error) -> ExitCode {
+    // Whoever asked for JSON cannot be asked whether the rest of the line meant it.
+    let mut words = std::env::args_os().skip(1).take_while(|word| word != "--");
+    let files = words.next().is_some_and(|command| command != "attack");
+    if files && error.use_stderr() && words.any(|word| word == "--json") {
+        let why = error.render().to_string();
+        // The same follows on standard error, and the status says it too.
+        let _ = files::misread(why.trim_end(), &mut io::stdout());
+    }
     match error.print() {
         Ok(()) if error.use_stderr() => Status::Usage.into(),
         Ok(()) => Status::Fine.into(),

@@ -76,6 +76,21 @@ impl Status {
         }
     }
 
+    /// The kind of failure that it stands for, as documents name it.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Fine => "none",
+            Self::Broken => "broken",
+            Self::Usage => "usage",
+            Self::Undecided => "undecided",
+            Self::Machine => "machine",
+            Self::NotStarted => "not-started",
+            Self::Violation => "violation",
+            Self::NoAnswer => "unavailable",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// What the results of a run come to.
     pub(crate) fn of(results: &Results) -> Self {
         let ours = results.run.client.ours;
@@ -112,12 +127,37 @@ pub(crate) struct Fault {
     /// The status that it ends with.
     pub(crate) status: Status,
     message: String,
+    /// The client's stable word for it.
+    name: Option<&'static str>,
 }
 
 impl Fault {
     /// A failure of the client's.
     pub(crate) fn of(status: Status, message: String) -> Self {
-        Self { status, message }
+        Self {
+            status,
+            message,
+            name: None,
+        }
+    }
+
+    /// The same under the client's stable word for it.
+    #[must_use]
+    pub(crate) fn named(self, name: &'static str) -> Self {
+        Self {
+            name: Some(name),
+            ..self
+        }
+    }
+
+    /// The client's stable word for it, where it is the client's.
+    pub(crate) fn name(&self) -> Option<&'static str> {
+        self.name
+    }
+
+    /// What is to be said, as it is.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// The same, and something more to say.
@@ -129,34 +169,25 @@ impl Fault {
 
     /// The caller's mistake.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self {
-            status: Status::Usage,
-            message: message.into(),
-        }
+        Self::of(Status::Usage, message.into())
     }
 
     /// The client under test did not start.
     pub(crate) fn not_started(message: impl Into<String>) -> Self {
-        Self {
-            status: Status::NotStarted,
-            message: message.into(),
-        }
+        Self::of(Status::NotStarted, message.into())
     }
 
     /// The program was asked to end before anything was finished.
     pub(crate) fn interrupted() -> Self {
-        Self {
-            status: Status::Interrupted,
-            message: "interrupted before anything was finished; run it again".to_owned(),
-        }
+        Self::of(
+            Status::Interrupted,
+            "interrupted before anything was finished; run it again".to_owned(),
+        )
     }
 
     /// The program or the machine failed.
     pub(crate) fn machine(message: impl Into<String>) -> Self {
-        Self {
-            status: Status::Machine,
-            message: message.into(),
-        }
+        Self::of(Status::Machine, message.into())
     }
 
     /// Standard output did not take what was written.

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod external;
+mod files;
 mod interrupt;
 mod new_attack;
 mod scripts;

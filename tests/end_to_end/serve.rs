@@ -38,7 +38,7 @@ impl Server {
         Self { child, address }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&self, signal: Signal) {
         let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         kill(id, signal).unwrap();
     }
@@ -64,7 +64,7 @@ impl Drop for Server {
 
 /// A device of one user, in a folder of its own.
 pub(super) struct Device {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     user: &'static str,
 }
 
@@ -76,7 +76,7 @@ impl Device {
         Self { folder, user }
     }
 
-    fn command(&self, server: &Server, words: &[&str]) -> Command {
+    pub(super) fn command(&self, server: &Server, words: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command
             .args(words)
@@ -87,7 +87,7 @@ impl Device {
         command
     }
 
-    fn run(&self, server: &Server, words: &[&str]) -> Output {
+    pub(super) fn run(&self, server: &Server, words: &[&str]) -> Output {
         self.command(server, words).output().unwrap()
     }
 

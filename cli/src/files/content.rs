@@ -1,19 +1,21 @@
 //! Files into the store, and what is done to those that are there.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::connect::{Client, Connected, now};
+use super::gather::{Source, gathered, is_standard};
+use super::names::{given, named, shown};
+use super::report::{Report, listed};
 use super::told::fault;
-use super::{Append, Put, Remove, shown};
+use super::{Append, Put, Remove};
 use crate::status::Fault;
-
-pub(super) type Outcome = Result<(Vec<String>, Value), Fault>;
 
 /// Files up to this size are stored together, many under one head.
 const SMALL: u64 = 256 << 10;
@@ -23,15 +25,12 @@ const BATCH_FILES: usize = 4096;
 /// Bytes that are read at a time.
 const PIECE: usize = 1 << 20;
 
-/// A file to store, and its name there.
-struct Source {
-    path: PathBuf,
-    name: Vec<u8>,
-    size: u64,
-}
-
-pub(super) fn is_standard(path: &Path) -> bool {
-    path.as_os_str() == "-"
+/// Why a file was not stored.
+enum Failed {
+    /// Something about this file alone.
+    Alone(Fault),
+    /// Nothing more can be stored.
+    All(Fault),
 }
 
 pub(super) fn login_to_put(put: &Put) -> Result<Connected, Fault> {
@@ -45,74 +44,98 @@ pub(super) fn login_to_put(put: &Put) -> Result<Connected, Fault> {
     put.account.login(stdin)
 }
 
-pub(super) fn put(client: &mut Client, put: &Put) -> Outcome {
-    let sources = sources(put)?;
-    let total = sources.iter().map(|source| source.size).sum();
-    let bar = bar(total);
-    let mut stored = Vec::new();
-    let mut batch: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    let mut held = 0;
-    for source in sources {
-        if source.size > SMALL || is_standard(&source.path) {
-            let size = stream(client, &source, &bar)?;
-            stored.push((source.name, size));
-            continue;
-        }
-        let content = whole(&source)?;
-        if held + content.len() > BATCH_BYTES || batch.len() >= BATCH_FILES {
-            flush(client, &mut batch, &mut stored)?;
-            held = 0;
-        }
-        held += content.len();
-        bar.inc(content.len() as u64);
-        batch.push((source.name, content));
+pub(super) fn put(client: &mut Client, put: &Put, report: &mut Report) -> Result<(), Fault> {
+    let found = gathered(&put.files, put.name.as_deref(), put.recursive)?;
+    for (path, why) in found.passed_over {
+        report.note(format!("not stored: {}: {why}", path.display()));
     }
-    flush(client, &mut batch, &mut stored)?;
-    bar.finish_and_clear();
-    let lines = stored
-        .iter()
-        .map(|(name, size)| format!("stored {} ({size} bytes)", shown(name)));
-    let document = stored
-        .iter()
-        .map(|(name, size)| json!({ "name": shown(name), "bytes": size }));
-    Ok((lines.collect(), document.collect()))
-}
-
-fn flush(
-    client: &mut Client,
-    batch: &mut Vec<(Vec<u8>, Vec<u8>)>,
-    stored: &mut Vec<(Vec<u8>, u64)>,
-) -> Result<(), Fault> {
-    if batch.is_empty() {
-        return Ok(());
+    for (name, fault) in found.failed {
+        report.failed(&name, fault);
     }
-    let files: Vec<(&[u8], &[u8])> = batch.iter().map(|(n, c)| (&**n, &**c)).collect();
-    let what = format!("put {} files", files.len());
-    now(client.upload_many(&files)).map_err(|error| fault(&what, &error))?;
-    stored.extend(
-        batch
-            .drain(..)
-            .map(|(name, content)| (name, content.len() as u64)),
-    );
-    Ok(())
-}
-
-fn stream(client: &mut Client, source: &Source, bar: &ProgressBar) -> Result<u64, Fault> {
-    let doing = format!("put {}", shown(&source.name));
-    let failed = |error| fault(&doing, &error);
-    let unread = |error: io::Error| Fault::usage(format!("{}: {error}", source.path.display()));
-    let mut reader: Box<dyn Read> = match is_standard(&source.path) {
-        true => Box::new(io::stdin().lock()),
-        false => Box::new(File::open(&source.path).map_err(unread)?),
+    let total = found.sources.iter().map(|source| source.size).sum();
+    let mut batch = Batch {
+        bar: bar(total),
+        files: Vec::new(),
+        held: 0,
     };
+    for source in found.sources {
+        let stored = match source.size > SMALL || is_standard(&source.path) {
+            true => stream(client, &source, &batch.bar).map(|size| stored(report, &source, size)),
+            false => batch.add(client, &source, report),
+        };
+        match stored {
+            Ok(()) => {}
+            Err(Failed::Alone(fault)) => report.failed(&source.name, fault),
+            Err(Failed::All(fault)) => return Err(fault),
+        }
+    }
+    batch.flush(client, report)?;
+    batch.bar.finish_and_clear();
+    report.end("put")
+}
+
+fn stored(report: &mut Report, source: &Source, size: u64) {
+    did(report, "stored", &source.name, size);
+}
+
+fn did(report: &mut Report, what: &str, name: &[u8], size: u64) {
+    let line = format!("{what} {} ({size} bytes)", shown(name));
+    report.did(line, json!({ "name": named(name), "bytes": size }));
+}
+
+/// Small files that wait to be stored under one head.
+struct Batch {
+    bar: ProgressBar,
+    files: Vec<(Vec<u8>, Vec<u8>)>,
+    held: usize,
+}
+
+impl Batch {
+    fn add(
+        &mut self,
+        client: &mut Client,
+        source: &Source,
+        report: &mut Report,
+    ) -> Result<(), Failed> {
+        let content = whole(source).map_err(Failed::Alone)?;
+        let full = self.held + content.len() > BATCH_BYTES || self.files.len() >= BATCH_FILES;
+        if full {
+            self.flush(client, report).map_err(Failed::All)?;
+        }
+        self.held += content.len();
+        self.bar.inc(content.len() as u64);
+        self.files.push((source.name.clone(), content));
+        Ok(())
+    }
+
+    fn flush(&mut self, client: &mut Client, report: &mut Report) -> Result<(), Fault> {
+        if self.files.is_empty() {
+            return Ok(());
+        }
+        let files: Vec<(&[u8], &[u8])> = self.files.iter().map(|(n, c)| (&**n, &**c)).collect();
+        let what = match files.as_slice() {
+            [(name, _)] => format!("put {}", shown(name)),
+            files => format!("put {} files", files.len()),
+        };
+        now(client.upload_many(&files)).map_err(|error| fault(&what, &error))?;
+        for (name, content) in self.files.drain(..) {
+            did(report, "stored", &name, content.len() as u64);
+        }
+        self.held = 0;
+        Ok(())
+    }
+}
+
+fn stream(client: &mut Client, source: &Source, bar: &ProgressBar) -> Result<u64, Failed> {
+    let doing = format!("put {}", shown(&source.name));
+    let failed = |error| Failed::All(fault(&doing, &error));
+    let unread = |error| Failed::Alone(unread(&source.path, &error));
+    let mut reader = opened(&source.path).map_err(unread)?;
     let mut uploading = client.upload(&source.name).map_err(failed)?;
     let mut piece = vec![0; PIECE];
     let mut size = 0;
     loop {
-        let read = match reader.read(&mut piece) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read.map_err(unread)?,
-        };
+        let read = full(&mut reader, &mut piece).map_err(unread)?;
         if read == 0 {
             break;
         }
@@ -121,10 +144,35 @@ fn stream(client: &mut Client, source: &Source, bar: &ProgressBar) -> Result<u64
         bar.inc(read as u64);
     }
     if !is_standard(&source.path) {
-        unchanged(source, size)?;
+        unchanged(source, size).map_err(Failed::Alone)?;
     }
     now(uploading.finish()).map_err(failed)?;
     Ok(size)
+}
+
+fn opened(path: &Path) -> io::Result<Box<dyn Read>> {
+    Ok(match is_standard(path) {
+        true => Box::new(io::stdin().lock()),
+        false => Box::new(File::open(path)?),
+    })
+}
+
+/// Reads until the piece is full, or there is nothing more.
+fn full(reader: &mut impl Read, piece: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < piece.len() {
+        match reader.read(&mut piece[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+fn unread(path: &Path, error: &io::Error) -> Fault {
+    Fault::usage(format!("{}: {error}", path.display()))
 }
 
 /// A file that changes while it is read is not stored: what was read may never have been in it.
@@ -133,14 +181,14 @@ fn unchanged(source: &Source, size: u64) -> Result<(), Fault> {
     match now {
         Ok(now) if now == size && now == source.size => Ok(()),
         _ => Err(Fault::usage(format!(
-            "{}: it changed while it was read; nothing was stored, put it again",
+            "{}: it changed while it was read, and was not stored; put it again",
             source.path.display()
         ))),
     }
 }
 
 fn whole(source: &Source) -> Result<Vec<u8>, Fault> {
-    let unread = |error: io::Error| Fault::usage(format!("{}: {error}", source.path.display()));
+    let unread = |error| unread(&source.path, &error);
     let mut content = Vec::new();
     let file = File::open(&source.path).map_err(unread)?;
     BufReader::new(file.take(SMALL + 1))
@@ -150,121 +198,98 @@ fn whole(source: &Source) -> Result<Vec<u8>, Fault> {
     Ok(content)
 }
 
-fn sources(put: &Put) -> Result<Vec<Source>, Fault> {
-    let mut found = Vec::new();
-    for path in &put.files {
-        let name = match (&put.name, path.file_name()) {
-            (Some(name), _) => name.as_bytes().to_vec(),
-            (None, Some(name)) => name.as_bytes().to_vec(),
-            (None, None) => {
-                return Err(Fault::usage(format!(
-                    "{}: this path has no name; say --name",
-                    path.display()
-                )));
-            }
-        };
-        if is_standard(path) {
-            found.push(Source {
-                path: path.clone(),
-                name,
-                size: 0,
-            });
-        } else {
-            gather(path, name, put.recursive, &mut found)?;
-        }
-    }
-    let mut names: Vec<&[u8]> = found.iter().map(|source| source.name.as_slice()).collect();
-    names.sort_unstable();
-    if let Some(double) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Fault::usage(format!(
-            "two of the files would be stored as {}",
-            shown(double[0])
-        )));
-    }
-    Ok(found)
-}
-
-fn gather(
-    path: &Path,
-    name: Vec<u8>,
-    recursive: bool,
-    found: &mut Vec<Source>,
+pub(super) fn append(
+    client: &mut Client,
+    append: &Append,
+    report: &mut Report,
 ) -> Result<(), Fault> {
-    let unread = |error: io::Error| Fault::usage(format!("{}: {error}", path.display()));
-    let metadata = fs::metadata(path).map_err(unread)?;
-    if metadata.is_file() {
-        found.push(Source {
-            path: path.to_owned(),
-            name,
-            size: metadata.len(),
-        });
-        return Ok(());
-    }
-    if !metadata.is_dir() {
-        return Err(Fault::usage(format!(
-            "{}: neither file nor folder",
-            path.display()
-        )));
-    }
-    if !recursive {
-        let what = format!(
-            "{}: a folder; say -r to store what is in it",
-            path.display()
-        );
-        return Err(Fault::usage(what));
-    }
-    let entries = fs::read_dir(path).map_err(unread)?;
-    let mut entries = entries.collect::<Result<Vec<_>, _>>().map_err(unread)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        // Links are not followed: they may lead out of the folder, or round in it.
-        let kind = entry.file_type().map_err(unread)?;
-        if kind.is_file() || kind.is_dir() {
-            let below = [&name, b"/".as_slice(), entry.file_name().as_bytes()].concat();
-            gather(&entry.path(), below, true, found)?;
+    let unread = |error| unread(&append.file, &error);
+    let name = given(&append.name)?;
+    let doing = format!("append {}", shown(name));
+    let failed = |error| fault(&doing, &error);
+    let mut reader = opened(&append.file).map_err(unread)?;
+    let mut piece = vec![0; PIECE];
+    let read = full(&mut reader, &mut piece).map_err(unread)?;
+    let mut size = read as u64;
+    if read < piece.len() {
+        now(client.append(name, &piece[..read])).map_err(failed)?;
+    } else {
+        let mut appending = now(client.appending(name)).map_err(failed)?;
+        let mut read = read;
+        while read > 0 {
+            now(appending.write(&piece[..read])).map_err(failed)?;
+            read = full(&mut reader, &mut piece).map_err(unread)?;
+            size += read as u64;
         }
+        now(appending.finish()).map_err(failed)?;
     }
+    let line = format!("appended {size} bytes to {}", shown(name));
+    report.done(vec![line], json!({ "name": named(name), "bytes": size }));
     Ok(())
 }
 
-pub(super) fn append(client: &mut Client, append: &Append) -> Outcome {
-    let unread = |error: io::Error| Fault::usage(format!("{}: {error}", append.file.display()));
-    let mut content = Vec::new();
-    match is_standard(&append.file) {
-        true => io::stdin()
-            .lock()
-            .read_to_end(&mut content)
-            .map_err(unread)?,
-        false => File::open(&append.file)
-            .and_then(|mut file| file.read_to_end(&mut content))
-            .map_err(unread)?,
-    };
-    let name = append.name.as_bytes();
-    let doing = format!("append {}", shown(name));
-    now(client.append(name, &content)).map_err(|error| fault(&doing, &error))?;
-    let line = format!("appended {} bytes to {}", content.len(), shown(name));
-    Ok((
-        vec![line],
-        json!({ "name": append.name, "bytes": content.len() }),
-    ))
-}
-
-pub(super) fn list(client: &mut Client) -> Outcome {
+pub(super) fn list(client: &mut Client, report: &mut Report) -> Result<(), Fault> {
     let listing = now(client.list()).map_err(|error| fault("ls", &error))?;
-    let names: Vec<String> = listing.names.iter().map(|name| shown(name)).collect();
+    let lines = listing.names.iter().map(|name| shown(name)).collect();
+    let names: Vec<_> = listing.names.iter().map(|name| named(name)).collect();
     let document = json!({ "names": names, "monotone": listing.freshness.monotone });
-    Ok((names, document))
+    report.done(lines, document);
+    Ok(())
 }
 
-pub(super) fn remove(client: &mut Client, remove: &Remove) -> Outcome {
-    let mut lines = Vec::new();
-    for name in &remove.names {
-        let shown = shown(name.as_bytes());
-        let failed = |error| fault(&format!("rm {shown}"), &error);
-        now(client.delete(name.as_bytes())).map_err(failed)?;
-        lines.push(format!("deleted {shown}"));
+/// Names that were given, each once, as the store has them; all of them must be there.
+pub(super) fn present<'a>(
+    client: &mut Client,
+    doing: &str,
+    names: &'a [OsString],
+    report: &mut Report,
+) -> Result<Vec<&'a [u8]>, Fault> {
+    let mut seen = BTreeSet::new();
+    let names: Vec<&[u8]> = names
+        .iter()
+        .map(|name| given(name))
+        .collect::<Result<_, _>>()?;
+    let present: Vec<&[u8]> = names
+        .into_iter()
+        .filter(|name| seen.insert(*name))
+        .collect();
+    let missing = now(client.missing(&present)).map_err(|error| fault(doing, &error))?;
+    if missing.is_empty() {
+        return Ok(present);
     }
-    Ok((lines, json!(remove.names)))
+    let missing: Vec<&[u8]> = missing
+        .iter()
+        .filter_map(|place| present.get(*place))
+        .copied()
+        .collect();
+    let unknown = |what: &str, names: &[&[u8]]| {
+        Fault::usage(format!(
+            "{what}: there is no file named {}; turncoat ls shows what there is",
+            listed(names)
+        ))
+        .named(turncoat_core::Usage::NoSuchFile.name())
+    };
+    for name in &missing {
+        report.failed(name, unknown(doing, &[name]));
+    }
+    let nothing = match present.len() {
+        1 => "",
+        _ => "\n  nothing was done to the others",
+    };
+    Err(unknown(doing, &missing).and(nothing))
+}
+
+pub(super) fn remove(
+    client: &mut Client,
+    remove: &Remove,
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let names = present(client, "rm", &remove.names, report)?;
+    now(client.delete_many(&names)).map_err(|error| fault("rm", &error))?;
+    for name in names {
+        report.did(format!("deleted {}", shown(name)), named(name));
+    }
+    Ok(())
 }
 
 /// Shows itself where a person is watching, once something takes longer than a second.

@@ -1,74 +1,103 @@
 //! Files out of the store.
 
-use std::ffi::OsStr;
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::Get;
 use super::connect::{Client, Connected, now};
-use super::content::{Outcome, bar, is_standard};
-use super::landing::{Landing, Large, vacant};
+use super::content::{bar, present};
+use super::gather::is_standard;
+use super::landing::{Landing, Large, Places, Target, target, vacant};
+use super::names::{given, local, named, shown};
+use super::report::Report;
 use super::told::fault;
-use super::{Get, shown};
 use crate::status::Fault;
 
 pub(super) fn login_to_get(get: &Get) -> Result<Connected, Fault> {
     if get.output.is_some() && (get.names.len() != 1 || get.recursive) {
         return Err(Fault::usage("--output is for one file"));
     }
-    if get.output.is_none() {
-        for name in &get.names {
-            local(name.as_bytes())?;
+    match &get.output {
+        Some(path) if is_standard(path) && get.account.json => {
+            return Err(Fault::usage(
+                "standard output is the content: leave --json out",
+            ));
+        }
+        Some(path) if is_standard(path) => {}
+        Some(path) => drop(target(path, get.force)?),
+        None => {
+            for name in &get.names {
+                let name = given(name)?;
+                if !get.recursive {
+                    vacant(&local(name)?, get.force)?;
+                }
+            }
         }
     }
     get.account.login(false)
 }
 
-/// What was fetched, in the order in which it was asked for.
-struct Fetched {
-    lines: Vec<String>,
-    document: Vec<Value>,
+fn note(report: &mut Report, name: &[u8], size: u64, monotone: bool) {
+    let line = format!("fetched {} ({size} bytes)", shown(name));
+    report.did(
+        line,
+        json!({ "name": named(name), "bytes": size, "monotone": monotone }),
+    );
 }
 
-impl Fetched {
-    fn note(&mut self, name: &[u8], size: u64, monotone: bool) {
-        let name = shown(name);
-        self.lines.push(format!("fetched {name} ({size} bytes)"));
-        let line = json!({ "name": name, "bytes": size, "monotone": monotone });
-        self.document.push(line);
-    }
-}
-
-pub(super) fn get(client: &mut Client, get: &Get, output: &mut impl Write) -> Outcome {
-    let mut fetched = Fetched {
-        lines: Vec::new(),
-        document: Vec::new(),
-    };
+pub(super) fn get(
+    client: &mut Client,
+    get: &Get,
+    output: &mut impl Write,
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let mut places = Places::new(get.force);
     match (&get.output, get.names.as_slice()) {
-        (Some(path), [name]) if is_standard(path) => fetch(client, name.as_bytes(), |piece| {
-            let written = output.write_all(&piece);
-            written.map_err(|error| Fault::output(&error))
-        })
-        .map(drop)?,
-        (Some(path), [name]) => to_file(client, name.as_bytes(), path, get.force, &mut fetched)?,
+        (Some(path), [name]) if is_standard(path) => {
+            let failed = |error| Fault::output(&error);
+            fetch(client, given(name)?, |piece| {
+                output.write_all(&piece).map_err(failed)
+            })
+            .map(drop)
+        }
+        (Some(path), [name]) => {
+            let name = given(name)?;
+            match target(path, get.force)? {
+                Target::Place(path) => to_file(client, name, &path, &mut places, report),
+                Target::Stream(path) => to_stream(client, name, &path, report),
+            }
+        }
         _ => {
             let names = match get.recursive {
-                true => below(client, &get.names)?,
-                false => get.names.iter().map(|n| n.as_bytes().to_vec()).collect(),
+                true => below(client, get)?,
+                false => {
+                    let names = present(client, "get", &get.names, report)?;
+                    names.into_iter().map(<[u8]>::to_vec).collect()
+                }
             };
-            many(client, &names, get.force, &mut fetched)?;
+            many(client, &names, &mut places, get.force, report)
         }
     }
-    Ok((fetched.lines, Value::Array(fetched.document)))
 }
 
 /// The names that were given, and all that are below one of them.
-fn below(client: &mut Client, given: &[String]) -> Result<Vec<Vec<u8>>, Fault> {
+fn below(client: &mut Client, get: &Get) -> Result<Vec<Vec<u8>>, Fault> {
     let listing = now(client.list()).map_err(|error| fault("get", &error))?;
-    let is_below = |name: &[u8], given: &str| {
-        let rest = name.strip_prefix(given.trim_end_matches('/').as_bytes());
+    let given: Vec<&[u8]> = get
+        .names
+        .iter()
+        .map(|name| given(name))
+        .collect::<Result<_, _>>()?;
+    let is_below = |name: &[u8], given: &[u8]| {
+        let end = given.iter().rposition(|byte| *byte != b'/');
+        let given = given
+            .get(..end.map_or(0, |end| end + 1))
+            .unwrap_or_default();
+        let rest = name.strip_prefix(given);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     };
     if let Some(nothing) = given
@@ -77,7 +106,7 @@ fn below(client: &mut Client, given: &[String]) -> Result<Vec<Vec<u8>>, Fault> {
     {
         return Err(Fault::usage(format!(
             "get {}: there is nothing of that name; turncoat ls shows what there is",
-            shown(nothing.as_bytes())
+            shown(nothing)
         )));
     }
     let mut names = listing.names;
@@ -85,61 +114,112 @@ fn below(client: &mut Client, given: &[String]) -> Result<Vec<Vec<u8>>, Fault> {
     Ok(names)
 }
 
+/// Where each name belongs. What cannot be kept here under its name fails alone.
+fn places_of(
+    names: &[Vec<u8>],
+    force: bool,
+    report: &mut Report,
+) -> Result<Vec<(Vec<u8>, PathBuf)>, Fault> {
+    let all: BTreeSet<&[u8]> = names.iter().map(Vec::as_slice).collect();
+    let mut kept = Vec::new();
+    for name in names {
+        let above = name.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let mut above = above.filter_map(|(end, _)| name.get(..end));
+        let place = match above.find(|above| all.contains(above)) {
+            Some(file) => Err(Fault::usage(format!(
+                "{}: {} is a file, and cannot be a folder as well; say --output FILE",
+                shown(name),
+                shown(file)
+            ))),
+            None => local(name),
+        };
+        match place {
+            Ok(path) => {
+                vacant(&path, force)?;
+                kept.push((name.clone(), path));
+            }
+            Err(fault) => report.failed(name, fault),
+        }
+    }
+    Ok(kept)
+}
+
 /// Small files come together; what is left is fetched one by one.
 fn many(
     client: &mut Client,
     names: &[Vec<u8>],
+    places: &mut Places,
     force: bool,
-    fetched: &mut Fetched,
+    report: &mut Report,
 ) -> Result<(), Fault> {
-    let paths = names.iter().map(|name| local(name));
-    let paths = paths.collect::<Result<Vec<PathBuf>, Fault>>()?;
-    for path in &paths {
-        vacant(path, force)?;
-    }
-    let mut rest: Vec<usize> = (0..names.len()).collect();
-    if names.len() > 1 {
-        let slices: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
-        let mut landing = Landing::new(force);
-        let mut landed = Ok(());
-        let mut sizes = Vec::new();
-        let came = now(client.download_many(&slices, |place, content| {
+    let files = places_of(names, force, report)?;
+    let mut rest: Vec<usize> = (0..files.len()).collect();
+    if files.len() > 1 {
+        let slices: Vec<&[u8]> = files.iter().map(|(name, _)| name.as_slice()).collect();
+        let monotone = client.opened().monotone;
+        let mut sizes = vec![0; files.len()];
+        let mut landing = Landing::new(places);
+        let mut disk = Ok(());
+        let came = now(client.download_many(&slices, |number, content| {
             // After a failure of the disk the rest is of no use.
-            if landed.is_ok()
-                && let Some(path) = paths.get(place)
+            if disk.is_ok()
+                && let Some((_, path)) = files.get(number)
             {
-                landed = landing.add(path, &content);
-                sizes.push((place, content.len() as u64));
+                sizes[number] = content.len() as u64;
+                disk = landing.add(number, path, &content);
             }
         }));
-        let came = came.map_err(|error| fault("get", &error))?;
-        landed.and_then(|()| landing.land())?;
-        for (place, size) in sizes {
-            fetched.note(&names[place], size, came.freshness.monotone);
+        // What came before a failure is whole, and stays.
+        let disk = disk.and_then(|()| landing.land());
+        let landed = landing.end();
+        let monotone = came
+            .as_ref()
+            .map_or(monotone, |came| came.freshness.monotone);
+        for number in landed.named {
+            note(report, &files[number].0, sizes[number], monotone);
         }
-        rest = came.rest;
+        for (number, fault) in landed.failed {
+            report.failed(&files[number].0, fault);
+        }
+        rest = came.map_err(|error| fault("get", &error))?.rest;
+        disk?;
     }
-    for place in rest {
-        to_file(client, &names[place], &paths[place], force, fetched)?;
+    for number in rest {
+        let (name, path) = &files[number];
+        to_file(client, name, path, places, report)?;
     }
-    Ok(())
+    report.end("get")
 }
 
 fn to_file(
     client: &mut Client,
     name: &[u8],
     path: &Path,
-    force: bool,
-    fetched: &mut Fetched,
+    places: &mut Places,
+    report: &mut Report,
 ) -> Result<(), Fault> {
-    vacant(path, force)?;
     let large = Large::begin(path)?;
     let (size, monotone) = fetch(client, name, |piece| {
         large.add(piece);
         Ok(())
     })?;
-    large.land(force)?;
-    fetched.note(name, size, monotone);
+    large.land(places)?;
+    note(report, name, size, monotone);
+    Ok(())
+}
+
+/// Into a pipe or a device, which gets what is verified as it comes.
+fn to_stream(
+    client: &mut Client,
+    name: &[u8],
+    path: &Path,
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let failed = |error| Fault::machine(format!("{}: {error}", path.display()));
+    let mut stream = OpenOptions::new().write(true).open(path).map_err(failed)?;
+    let write = |piece: Vec<u8>| stream.write_all(&piece).map_err(failed);
+    let (size, monotone) = fetch(client, name, write)?;
+    note(report, name, size, monotone);
     Ok(())
 }
 
@@ -161,34 +241,4 @@ fn fetch(
     }
     bar.finish_and_clear();
     Ok((size, monotone))
-}
-
-/// Where a name belongs below the working folder.
-fn local(name: &[u8]) -> Result<PathBuf, Fault> {
-    // The bytes are judged, not `Path::components`, which passes over `.` and repeated slashes.
-    let plain = |part: &[u8]| !matches!(part, b"" | b"." | b"..") && !part.contains(&0);
-    if !name.split(|byte| *byte == b'/').all(plain) {
-        return Err(Fault::usage(format!(
-            "{}: this name is no path below the working folder; say --output FILE",
-            shown(name)
-        )));
-    }
-    Ok(PathBuf::from(OsStr::from_bytes(name)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::local;
-
-    #[test]
-    fn names_lead_below_the_working_folder_or_nowhere() {
-        for name in ["a", "a/b", "a b", "...", "a\nb"] {
-            assert!(local(name.as_bytes()).is_ok(), "{name:?}");
-        }
-        for name in [
-            "", "/a", "..", "../a", "a/../b", "a/./b", "./a", "a//b", "a/", "a\0b",
-        ] {
-            assert!(local(name.as_bytes()).is_err(), "{name:?}");
-        }
-    }
 }

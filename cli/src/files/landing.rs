@@ -1,13 +1,15 @@
 //! Files that appear under their names only once they are complete, verified and durable.
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use super::interrupt;
 use crate::status::Fault;
 
 /// Files that get their names together, and their bytes, at most.
@@ -22,15 +24,61 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> Fault + '_ {
     move |error| Fault::machine(format!("{}: {error}", path.display()))
 }
 
-/// Refuses to replace a file, unless told to.
-pub(super) fn vacant(path: &Path, force: bool) -> Result<(), Fault> {
-    if !force && path.symlink_metadata().is_ok() {
-        return Err(Fault::usage(format!(
-            "{}: it exists; say --force to replace it",
-            path.display()
-        )));
+/// Where a fetched file goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// It appears here once it is complete.
+    Place(PathBuf),
+    /// It is written into what is there: a pipe or a device, which no file may replace.
+    Stream(PathBuf),
+}
+
+/// The place that `--output` names. A link is followed; nothing but a plain file is ever replaced.
+pub(super) fn target(path: &Path, force: bool) -> Result<Target, Fault> {
+    let refused = |why: &str| Err(Fault::usage(format!("{}: {why}", path.display())));
+    let Ok(here) = path.symlink_metadata() else {
+        return Ok(Target::Place(path.to_owned()));
+    };
+    let Ok(there) = path.metadata() else {
+        return refused("a link that leads nowhere; remove it, or name what it should lead to");
+    };
+    let kind = there.file_type();
+    if kind.is_fifo() || kind.is_char_device() {
+        return Ok(Target::Stream(path.to_owned()));
     }
-    Ok(())
+    if !kind.is_file() {
+        return refused(&no_place(kind));
+    }
+    if !force {
+        return refused(TAKEN);
+    }
+    let place = match here.is_symlink() {
+        true => path.canonicalize().map_err(failed(path))?,
+        false => path.to_owned(),
+    };
+    Ok(Target::Place(place))
+}
+
+const TAKEN: &str = "it exists; say --force to replace it";
+
+fn no_place(kind: FileType) -> String {
+    let what = match () {
+        () if kind.is_dir() => "a folder",
+        () if kind.is_symlink() => "a link, which may lead out of this folder",
+        () if kind.is_block_device() => "a block device",
+        () => "no plain file",
+    };
+    format!("{what}; it is not replaced: say --output FILE")
+}
+
+/// Refuses to replace a file, unless told to, and anything else.
+pub(super) fn vacant(path: &Path, force: bool) -> Result<(), Fault> {
+    let refused = |why: &str| Err(Fault::usage(format!("{}: {why}", path.display())));
+    match path.symlink_metadata() {
+        Ok(metadata) if !metadata.is_file() => refused(&no_place(metadata.file_type())),
+        Ok(_) if !force => refused(TAKEN),
+        _ => Ok(()),
+    }
 }
 
 /// A file that is being written beside its place. Dropped, it is gone.
@@ -43,30 +91,21 @@ struct Partial {
 
 impl Partial {
     fn begin(place: &Path) -> io::Result<(Self, File)> {
-        let mut name = OsString::from(".");
-        name.push(place.file_name().unwrap_or(OsStr::new("file")));
-        name.push(format!(".{}.partial", std::process::id()));
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        // Not made of the place's name, which may be as long as a name can be.
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!(".turncoat-{}-{count}.partial", std::process::id());
         let path = place.with_file_name(name);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)?;
+        interrupt::begun(&path);
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).open(&path);
+        let file = file.inspect_err(|_| interrupt::ended(&path))?;
         let partial = Self {
             path,
             place: place.to_owned(),
             named: false,
         };
         Ok((partial, file))
-    }
-
-    /// Gives the file its name. Without `force`, nothing is replaced that came to be there since.
-    fn name(mut self, force: bool) -> io::Result<()> {
-        match force {
-            true => fs::rename(&self.path, &self.place)?,
-            false => rename_to_nothing(&self.path, &self.place)?,
-        }
-        self.named = true;
-        Ok(())
     }
 }
 
@@ -76,6 +115,57 @@ impl Drop for Partial {
             // What is left over is no file of anybody's.
             let _ = fs::remove_file(&self.path);
         }
+        interrupt::ended(&self.path);
+    }
+}
+
+/// Gives files their names, and none of them twice.
+#[derive(Debug)]
+pub(super) struct Places {
+    force: bool,
+    /// Device and number of every file that landed: two names may be one here, where the case of
+    /// letters does not count, or where a link leads from one folder into another.
+    landed: BTreeSet<(u64, u64)>,
+}
+
+impl Places {
+    pub(super) const fn new(force: bool) -> Self {
+        Self {
+            force,
+            landed: BTreeSet::new(),
+        }
+    }
+
+    /// Gives the file its name. Without `force`, nothing is replaced that came to be there since;
+    /// what is replaced hands its permissions on.
+    fn name(&mut self, mut partial: Partial) -> Result<(), Fault> {
+        let place = partial.place.clone();
+        let failed = failed(&place);
+        let there = place.symlink_metadata().ok();
+        if let Some(there) = &there {
+            if self.landed.contains(&(there.dev(), there.ino())) {
+                let why = "another of the files has this name here already: it is one name with \
+                           the other's; fetch it by itself with --output FILE";
+                return Err(Fault::usage(format!("{}: {why}", place.display())));
+            }
+            vacant(&place, self.force)?;
+            let kept = fs::set_permissions(&partial.path, there.permissions());
+            kept.map_err(&failed)?;
+        }
+        let own = partial.path.symlink_metadata().map_err(&failed)?;
+        let renamed = match self.force {
+            true => fs::rename(&partial.path, &place),
+            false => rename_to_nothing(&partial.path, &place),
+        };
+        match renamed {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(Fault::usage(format!("{}: {TAKEN}", place.display())));
+            }
+            renamed => renamed.map_err(&failed)?,
+        }
+        partial.named = true;
+        self.landed.insert((own.dev(), own.ino()));
+        Ok(())
     }
 }
 
@@ -106,27 +196,46 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Many small files, which land together.
-#[derive(Debug)]
-pub(super) struct Landing {
-    force: bool,
-    waiting: Vec<Partial>,
-    bytes: usize,
-    folders: BTreeSet<PathBuf>,
+/// What became of files that land together, by the numbers that they were given.
+#[derive(Debug, Default)]
+pub(super) struct Landed {
+    pub(super) named: Vec<usize>,
+    pub(super) failed: Vec<(usize, Fault)>,
 }
 
-impl Landing {
-    pub(super) const fn new(force: bool) -> Self {
+/// Many small files, which land together.
+#[derive(Debug)]
+pub(super) struct Landing<'a> {
+    places: &'a mut Places,
+    waiting: Vec<(usize, Partial)>,
+    bytes: usize,
+    folders: BTreeSet<PathBuf>,
+    landed: Landed,
+}
+
+impl<'a> Landing<'a> {
+    pub(super) fn new(places: &'a mut Places) -> Self {
         Self {
-            force,
+            places,
             waiting: Vec::new(),
             bytes: 0,
             folders: BTreeSet::new(),
+            landed: Landed::default(),
         }
     }
 
-    /// Writes a file; it lands with the others.
-    pub(super) fn add(&mut self, path: &Path, content: &[u8]) -> Result<(), Fault> {
+    /// Writes a file; it lands with the others, or fails alone. Fails if no other could land.
+    pub(super) fn add(&mut self, number: usize, path: &Path, content: &[u8]) -> Result<(), Fault> {
+        if let Err(fault) = self.write(number, path, content) {
+            self.landed.failed.push((number, fault));
+        }
+        if self.waiting.len() >= TOGETHER_FILES || self.bytes >= TOGETHER_BYTES {
+            self.land()?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, number: usize, path: &Path, content: &[u8]) -> Result<(), Fault> {
         let failed = failed(path);
         let folder = folder_of(path);
         if !self.folders.contains(folder) {
@@ -134,13 +243,9 @@ impl Landing {
             self.folders.insert(folder.to_owned());
         }
         let (partial, mut file) = Partial::begin(path).map_err(&failed)?;
-        // Taken in before the content is: a failure below removes it.
-        self.waiting.push(partial);
         file.write_all(content).map_err(&failed)?;
+        self.waiting.push((number, partial));
         self.bytes = self.bytes.saturating_add(content.len());
-        if self.waiting.len() >= TOGETHER_FILES || self.bytes >= TOGETHER_BYTES {
-            self.land()?;
-        }
         Ok(())
     }
 
@@ -148,14 +253,21 @@ impl Landing {
     pub(super) fn land(&mut self) -> Result<(), Fault> {
         self.synced()?;
         self.bytes = 0;
-        for partial in self.waiting.drain(..) {
-            let place = partial.place.clone();
-            partial.name(self.force).map_err(failed(&place))?;
+        for (number, partial) in self.waiting.drain(..) {
+            match self.places.name(partial) {
+                Ok(()) => self.landed.named.push(number),
+                Err(fault) => self.landed.failed.push((number, fault)),
+            }
         }
         for folder in &self.folders {
             synced_folder(folder)?;
         }
         Ok(())
+    }
+
+    /// What became of the files so far. Those that have no name yet never get it.
+    pub(super) fn end(self) -> Landed {
+        self.landed
     }
 
     /// One sync for a file system costs less than one for each of thousands of files.
@@ -171,7 +283,7 @@ impl Landing {
 
     #[cfg(not(target_os = "linux"))]
     fn synced(&self) -> Result<(), Fault> {
-        for partial in &self.waiting {
+        for (_, partial) in &self.waiting {
             let file = File::open(&partial.path);
             let synced = file.and_then(|file| file.sync_all());
             synced.map_err(failed(&partial.path))?;
@@ -219,7 +331,7 @@ impl Large {
     }
 
     /// Makes it durable and gives it its name.
-    pub(super) fn land(self, force: bool) -> Result<(), Fault> {
+    pub(super) fn land(self, places: &mut Places) -> Result<(), Fault> {
         let Self {
             partial,
             file,
@@ -233,8 +345,8 @@ impl Large {
         written
             .unwrap_or_else(|_| Err(io::Error::other("the writer stopped")))
             .and_then(|()| file.sync_all())
-            .and_then(|()| partial.name(force))
             .map_err(&failed)?;
+        places.name(partial)?;
         synced_folder(folder_of(&place))
     }
 }
@@ -263,10 +375,14 @@ fn write_all(mut file: File, pieces: &Receiver<Vec<u8>>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Landing, Large, vacant};
+    use super::{Landing, Large, Places, Target, target, vacant};
     use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::path::Path;
 
-    fn names(folder: &std::path::Path) -> Vec<String> {
+    use nix::sys::stat::Mode;
+
+    fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
         let mut names: Vec<String> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -278,46 +394,102 @@ mod tests {
     #[test]
     fn files_have_their_names_only_once_they_land() {
         let folder = tempfile::tempdir().unwrap();
-        let mut landing = Landing::new(false);
-        landing.add(&folder.path().join("a/one"), b"1").unwrap();
-        landing.add(&folder.path().join("a/two"), b"2").unwrap();
+        let mut places = Places::new(false);
+        let mut landing = Landing::new(&mut places);
+        landing.add(0, &folder.path().join("a/one"), b"1").unwrap();
+        landing.add(1, &folder.path().join("a/two"), b"2").unwrap();
         let at = folder.path().join("a");
         assert!(names(&at).iter().all(|name| name.ends_with(".partial")));
         landing.land().unwrap();
         assert_eq!(names(&at), ["one", "two"]);
         assert_eq!(fs::read(at.join("two")).unwrap(), b"2");
-        landing.add(&at.join("three"), b"3").unwrap();
-        drop(landing);
+        landing.add(2, &at.join("three"), b"3").unwrap();
+        assert_eq!(landing.end().named, [0, 1]);
         assert_eq!(names(&at), ["one", "two"]);
     }
 
     #[test]
-    fn what_is_there_is_replaced_only_by_force() {
+    fn what_is_there_is_replaced_only_by_force_and_hands_its_permissions_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, b"old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         assert!(vacant(&path, false).is_err());
         vacant(&path, true).unwrap();
-        let mut landing = Landing::new(false);
-        landing.add(&path, b"new").unwrap();
-        assert!(landing.land().is_err());
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(names(folder.path()), ["file"]);
-        let mut landing = Landing::new(true);
-        landing.add(&path, b"new").unwrap();
-        landing.land().unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
+        for (force, content) in [(false, b"old"), (true, b"new")] {
+            let mut places = Places::new(force);
+            let mut landing = Landing::new(&mut places);
+            landing.add(0, &path, b"new").unwrap();
+            landing.land().unwrap();
+            let landed = landing.end();
+            assert_eq!(landed.named.is_empty(), !force);
+            assert_eq!(landed.failed.is_empty(), force);
+            assert_eq!(fs::read(&path).unwrap(), content);
+            assert_eq!(names(folder.path()), ["file"]);
+        }
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn nothing_but_a_plain_file_is_replaced_by_force() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::write(at("file"), b"old").unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        symlink("file", at("link")).unwrap();
+        symlink("nowhere", at("astray")).unwrap();
+        symlink("folder", at("door")).unwrap();
+        nix::unistd::mkfifo(&at("pipe"), Mode::S_IRWXU).unwrap();
+        for name in ["folder", "link", "astray", "door", "pipe"] {
+            let why = vacant(&at(name), true).unwrap_err();
+            assert!(why.shown().contains("not replaced"), "{name}: {why:?}");
+        }
+        for name in ["folder", "astray", "door"] {
+            assert!(target(&at(name), true).is_err(), "{name}");
+        }
+        let real = root.path().canonicalize().unwrap().join("file");
+        assert_eq!(target(&at("link"), true), Ok(Target::Place(real)));
+        assert!(target(&at("link"), false).is_err());
+        assert_eq!(target(&at("pipe"), true), Ok(Target::Stream(at("pipe"))));
+        let null = Path::new("/dev/null");
+        assert_eq!(target(null, false), Ok(Target::Stream(null.to_owned())));
+        assert_eq!(target(&at("new"), false), Ok(Target::Place(at("new"))));
+    }
+
+    #[test]
+    fn two_names_that_are_one_here_do_not_replace_each_other() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("a")).unwrap();
+        symlink("a", root.path().join("b")).unwrap();
+        for force in [false, true] {
+            let mut places = Places::new(force);
+            let mut landing = Landing::new(&mut places);
+            landing
+                .add(0, &root.path().join("a/file"), b"first")
+                .unwrap();
+            landing
+                .add(1, &root.path().join("b/file"), b"second")
+                .unwrap();
+            landing.land().unwrap();
+            let landed = landing.end();
+            assert_eq!((landed.named, landed.failed.len()), (vec![0], 1));
+            let large = Large::begin(&root.path().join("b/file")).unwrap();
+            large.add(b"third".to_vec());
+            assert!(large.land(&mut places).is_err());
+            assert_eq!(fs::read(root.path().join("a/file")).unwrap(), b"first");
+            fs::remove_file(root.path().join("a/file")).unwrap();
+        }
     }
 
     #[test]
     fn a_large_file_lands_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("below/large");
+        let path = folder.path().join("below").join("x".repeat(255));
         let large = Large::begin(&path).unwrap();
         for byte in 0..40 {
             large.add(vec![byte; 1 << 20]);
         }
-        large.land(false).unwrap();
+        large.land(&mut Places::new(false)).unwrap();
         let content = fs::read(&path).unwrap();
         assert!(
             content
@@ -329,6 +501,6 @@ mod tests {
         let cut = Large::begin(&path.with_file_name("cut")).unwrap();
         cut.add(vec![1]);
         drop(cut);
-        assert_eq!(names(path.parent().unwrap()), ["large"]);
+        assert_eq!(names(path.parent().unwrap()).len(), 1);
     }
 }

@@ -4,22 +4,28 @@ mod connect;
 mod content;
 mod device;
 mod fetch;
+mod gather;
+mod interrupt;
 mod landing;
+mod names;
 mod password;
 mod people;
+mod report;
 mod told;
 
 pub(crate) use connect::realm;
 
-use std::io::{self, Write};
+use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
-use turncoat_reports::text::visible;
+use serde_json::json;
 
 use self::connect::{Account, Connected};
+use self::gather::is_standard;
+use self::report::Report;
 use crate::status::{Fault, Status};
 
 #[derive(Clone, Debug, Subcommand)]
@@ -55,12 +61,12 @@ pub(crate) struct Put {
     /// Files, and folders with -r; `-` is standard input and needs --name
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Store folders with all that is below them
+    /// Store folders with all files below them; links are not followed
     #[arg(short, long)]
     recursive: bool,
     /// The name of the one file in the store
     #[arg(long)]
-    name: Option<String>,
+    name: Option<OsString>,
     #[command(flatten)]
     account: Account,
 }
@@ -69,11 +75,11 @@ pub(crate) struct Put {
 pub(crate) struct Get {
     /// Names in the store
     #[arg(value_name = "NAME", required = true)]
-    names: Vec<String>,
+    names: Vec<OsString>,
     /// Fetch also all that is below these names
     #[arg(short, long)]
     recursive: bool,
-    /// Write the one file here; `-` is standard output
+    /// Write the one file here, or into this pipe or device; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Replace files that exist
@@ -86,7 +92,7 @@ pub(crate) struct Get {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Append {
     /// The name in the store
-    name: String,
+    name: OsString,
     /// What to add; `-` is standard input
     #[arg(default_value = "-")]
     file: PathBuf,
@@ -98,7 +104,7 @@ pub(crate) struct Append {
 pub(crate) struct Remove {
     /// Names in the store
     #[arg(value_name = "NAME", required = true)]
-    names: Vec<String>,
+    names: Vec<OsString>,
     #[command(flatten)]
     account: Account,
 }
@@ -106,7 +112,7 @@ pub(crate) struct Remove {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Share {
     /// The name in the store
-    name: String,
+    name: OsString,
     /// The other user
     with: String,
     #[command(flatten)]
@@ -118,10 +124,10 @@ pub(crate) struct Receive {
     /// Who shared it
     from: String,
     /// The name that the sender has for it
-    name: String,
+    name: OsString,
     /// The name that you will have for it [default: the sender's]
     #[arg(long, value_name = "NAME")]
-    r#as: Option<String>,
+    r#as: Option<OsString>,
     #[command(flatten)]
     account: Account,
 }
@@ -146,84 +152,73 @@ pub(crate) struct Compare {
     account: Account,
 }
 
-/// What came of a command: lines for people, and the same for programs.
-struct Told {
-    login: Duration,
-    work: Duration,
-    lines: Vec<String>,
-    document: Value,
-}
+impl Files {
+    fn account(&self) -> &Account {
+        match self {
+            Self::SignUp(account) | Self::Login(account) | Self::Ls(account) => account,
+            Self::Put(put) => &put.account,
+            Self::Get(get) => &get.account,
+            Self::Append(append) => &append.account,
+            Self::Rm(remove) => &remove.account,
+            Self::Share(share) | Self::Revoke(share) => &share.account,
+            Self::Receive(receive) => &receive.account,
+            Self::Fingerprint(fingerprint) => &fingerprint.account,
+            Self::Compare(compare) => &compare.account,
+        }
+    }
 
-impl Told {
-    fn print(self, json: bool, output: &mut impl Write) -> Result<Status, Fault> {
-        let text = if json {
-            let document = json!({
-                "login_ms": self.login.as_secs_f64() * 1e3,
-                "work_ms": self.work.as_secs_f64() * 1e3,
-                "result": self.document,
-            });
-            format!("{document}\n")
-        } else {
-            self.lines.iter().map(|line| format!("{line}\n")).collect()
-        };
-        let written = output.write_all(text.as_bytes());
-        written.map_err(|error| Fault::output(&error))?;
-        Ok(Status::Fine)
+    fn connected(&self) -> Result<Connected, Fault> {
+        match self {
+            Self::SignUp(account) => account.sign_up(),
+            Self::Put(put) => content::login_to_put(put),
+            Self::Get(get) => fetch::login_to_get(get),
+            Self::Append(append) => append.account.login(is_standard(&append.file)),
+            _ => self.account().login(false),
+        }
     }
 }
 
 /// Performs a command.
 pub(crate) fn perform(files: &Files, output: &mut impl Write) -> Result<Status, Fault> {
-    let (account, connected) = match files {
-        Files::SignUp(account) => (account, account.sign_up()?),
-        Files::Login(account) | Files::Ls(account) => (account, account.login(false)?),
-        Files::Put(put) => (&put.account, content::login_to_put(put)?),
-        Files::Get(get) => (&get.account, fetch::login_to_get(get)?),
-        Files::Append(append) => {
-            let stdin = content::is_standard(&append.file);
-            (&append.account, append.account.login(stdin)?)
-        }
-        Files::Rm(remove) => (&remove.account, remove.account.login(false)?),
-        Files::Share(share) | Files::Revoke(share) => (&share.account, share.account.login(false)?),
-        Files::Receive(receive) => (&receive.account, receive.account.login(false)?),
-        Files::Fingerprint(fingerprint) => {
-            (&fingerprint.account, fingerprint.account.login(false)?)
-        }
-        Files::Compare(compare) => (&compare.account, compare.account.login(false)?),
-    };
+    let json = files.account().json;
+    let mut report = Report::default();
+    let outcome = interrupt::watch(json).and_then(|()| work(files, output, &mut report));
+    report.print(json, outcome, output)
+}
+
+/// What a command line that cannot be read comes to, for a program that asked for JSON.
+pub(crate) fn misread(why: &str, output: &mut impl Write) -> Result<(), Fault> {
+    let fault = Fault::usage(why);
+    let document = json!({ "error": report::error(&fault), "status": fault.status.code() });
+    writeln!(output, "{document}").map_err(|error| Fault::output(&error))
+}
+
+fn work(files: &Files, output: &mut impl Write, report: &mut Report) -> Result<(), Fault> {
     let Connected {
         mut client,
         device,
         login,
-    } = connected;
+    } = files.connected()?;
+    report.login = login;
     if matches!(files, Files::Get(_) | Files::Ls(_)) && !client.opened().monotone {
-        let _nobody_reads_it = writeln!(io::stderr(), "note: {}", people::UNKNOWN_AGE);
+        report.note(people::UNKNOWN_AGE.to_owned());
     }
+    let client = &mut client;
     let began = Instant::now();
-    let (lines, document) = match files {
-        Files::SignUp(_) => people::account(&client, true),
-        Files::Login(_) => people::account(&client, false),
-        Files::Put(put) => content::put(&mut client, put)?,
-        Files::Get(get) => fetch::get(&mut client, get, output)?,
-        Files::Append(append) => content::append(&mut client, append)?,
-        Files::Ls(_) => content::list(&mut client)?,
-        Files::Rm(remove) => content::remove(&mut client, remove)?,
-        Files::Share(share) => people::share(&mut client, share)?,
-        Files::Receive(receive) => people::receive(&mut client, receive)?,
-        Files::Revoke(share) => people::revoke(&mut client, share)?,
-        Files::Fingerprint(fingerprint) => people::fingerprint(&mut client, fingerprint)?,
-        Files::Compare(compare) => people::compare(&mut client, &device, compare)?,
+    let worked = match files {
+        Files::SignUp(_) => people::account(client, true, report),
+        Files::Login(_) => people::account(client, false, report),
+        Files::Put(put) => content::put(client, put, report),
+        Files::Get(get) => fetch::get(client, get, output, report),
+        Files::Append(append) => content::append(client, append, report),
+        Files::Ls(_) => content::list(client, report),
+        Files::Rm(remove) => content::remove(client, remove, report),
+        Files::Share(share) => people::share(client, share, report),
+        Files::Receive(receive) => people::receive(client, receive, report),
+        Files::Revoke(share) => people::revoke(client, share, report),
+        Files::Fingerprint(fingerprint) => people::fingerprint(client, fingerprint, report),
+        Files::Compare(compare) => people::compare(client, &device, compare, report),
     };
-    let told = Told {
-        login,
-        work: began.elapsed(),
-        lines,
-        document,
-    };
-    told.print(account.json, output)
-}
-
-/// A name as a terminal may show it.
-fn shown(name: &[u8]) -> String {
-    visible(&String::from_utf8_lossy(name))
+    report.work = began.elapsed();
+    worked
 }

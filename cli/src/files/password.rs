@@ -9,6 +9,7 @@ use clap::Args;
 use turncoat_core::Password;
 use zeroize::Zeroizing;
 
+use super::interrupt::Echo;
 use crate::status::Fault;
 
 /// Bytes of a password's line at most; the client has a bound of its own.
@@ -77,6 +78,7 @@ fn printed(command: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
 }
 
 fn asked(new: bool) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let _echo = Echo::kept();
     let ask = |prompt: &str| {
         rpassword::prompt_password(prompt)
             .map(|answer| Zeroizing::new(answer.into_bytes()))

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use turncoat_core::client::{Comparison, ContactStanding, Pick};
 use turncoat_core::id::Fingerprint as Print;
 use turncoat_core::wire::Frame as _;
@@ -12,11 +12,13 @@ use turncoat_core::{Error, Violation};
 
 use super::connect::{Client, now};
 use super::device::Device;
+use super::names::{given, named, shown};
+use super::report::Report;
 use super::told::fault;
-use super::{Compare, Fingerprint, Receive, Share, shown};
+use super::{Compare, Fingerprint, Receive, Share};
 use crate::status::{Fault, Status};
 
-type Outcome = Result<(Vec<String>, Value), Fault>;
+type Outcome = Result<(), Fault>;
 
 /// Bytes of a statement at most.
 const STATEMENT_MAX: u64 = 16 << 20;
@@ -26,7 +28,7 @@ pub(super) const UNKNOWN_AGE: &str =
     "this device saw nothing before, so nobody knows whether what the server shows is current";
 
 /// What this device knows of its own account.
-pub(super) fn account(client: &Client, new: bool) -> (Vec<String>, Value) {
+pub(super) fn account(client: &Client, new: bool, report: &mut Report) -> Outcome {
     let print = client.own_fingerprint();
     let monotone = client.opened().monotone;
     let known = match (new, monotone) {
@@ -36,63 +38,79 @@ pub(super) fn account(client: &Client, new: bool) -> (Vec<String>, Value) {
     };
     let lines = vec![known.to_owned(), format!("fingerprint {}", grouped(&print))];
     let document = json!({ "fingerprint": print.to_string(), "monotone": monotone });
-    (lines, document)
+    report.done(lines, document);
+    Ok(())
 }
 
-pub(super) fn share(client: &mut Client, share: &Share) -> Outcome {
-    let invitation = now(client.share(share.name.as_bytes(), share.with.as_bytes()))
+pub(super) fn share(client: &mut Client, share: &Share, report: &mut Report) -> Outcome {
+    let name = given(&share.name)?;
+    let invitation = now(client.share(name, share.with.as_bytes()))
         .map_err(|error| fault(&doing("share", share), &error))?;
     let with = shown(share.with.as_bytes());
     let lines = vec![
-        format!("shared {} with {with}", shown(share.name.as_bytes())),
+        format!("shared {} with {with}", shown(name)),
         standing(&with, invitation.standing),
     ];
     let document = json!({
         "pointer": invitation.pointer.to_string(),
         "contact": word(invitation.standing),
     });
-    Ok((lines, document))
+    report.done(lines, document);
+    Ok(())
 }
 
-pub(super) fn receive(client: &mut Client, receive: &Receive) -> Outcome {
-    let name = receive.r#as.as_ref().unwrap_or(&receive.name);
-    let pick = Pick::Name(receive.name.as_bytes());
-    let received = now(client.receive(receive.from.as_bytes(), pick, name.as_bytes()))
-        .map_err(|error| fault(&format!("receive {}", shown(name.as_bytes())), &error))?;
+pub(super) fn receive(client: &mut Client, receive: &Receive, report: &mut Report) -> Outcome {
+    let theirs = given(&receive.name)?;
+    let name = receive
+        .r#as
+        .as_ref()
+        .map_or(Ok(theirs), |name| given(name))?;
+    let pick = Pick::Name(theirs);
+    let received = now(client.receive(receive.from.as_bytes(), pick, name))
+        .map_err(|error| fault(&format!("receive {}", shown(name)), &error))?;
     let from = shown(receive.from.as_bytes());
     let lines = vec![
-        format!("received {} from {from}", shown(name.as_bytes())),
+        format!("received {} from {from}", shown(name)),
         standing(&from, received),
     ];
-    Ok((lines, json!({ "name": name, "contact": word(received) })))
+    report.done(
+        lines,
+        json!({ "name": named(name), "contact": word(received) }),
+    );
+    Ok(())
 }
 
-pub(super) fn revoke(client: &mut Client, share: &Share) -> Outcome {
-    now(client.revoke(share.name.as_bytes(), share.with.as_bytes()))
+pub(super) fn revoke(client: &mut Client, share: &Share, report: &mut Report) -> Outcome {
+    let name = given(&share.name)?;
+    now(client.revoke(name, share.with.as_bytes()))
         .map_err(|error| fault(&doing("revoke", share), &error))?;
     let line = format!(
         "revoked {} from {}; what was read before cannot be unread",
-        shown(share.name.as_bytes()),
+        shown(name),
         shown(share.with.as_bytes())
     );
-    Ok((
+    report.done(
         vec![line],
-        json!({ "name": share.name, "from": share.with }),
-    ))
+        json!({ "name": named(name), "from": share.with }),
+    );
+    Ok(())
 }
 
 fn doing(what: &str, share: &Share) -> String {
-    let (name, with) = (share.name.as_bytes(), share.with.as_bytes());
-    format!("{what} {} {}", shown(name), shown(with))
+    let name = shown(share.name.as_encoded_bytes());
+    format!("{what} {name} {}", shown(share.with.as_bytes()))
 }
 
-pub(super) fn fingerprint(client: &mut Client, asked: &Fingerprint) -> Outcome {
+pub(super) fn fingerprint(
+    client: &mut Client,
+    asked: &Fingerprint,
+    report: &mut Report,
+) -> Outcome {
     let Some(of) = &asked.of else {
         let print = client.own_fingerprint();
-        return Ok((
-            vec![grouped(&print)],
-            json!({ "fingerprint": print.to_string() }),
-        ));
+        let document = json!({ "fingerprint": print.to_string() });
+        report.done(vec![grouped(&print)], document);
+        return Ok(());
     };
     let doing = format!("fingerprint {}", shown(of.as_bytes()));
     let failed = |error| fault(&doing, &error);
@@ -114,7 +132,8 @@ pub(super) fn fingerprint(client: &mut Client, asked: &Fingerprint) -> Outcome {
         "fingerprint": found.fingerprint.to_string(),
         "contact": word(found.standing),
     });
-    Ok((lines, document))
+    report.done(lines, document);
+    Ok(())
 }
 
 /// A slip of the person or the server's lie: only the two people can tell.
@@ -157,13 +176,19 @@ fn handed_over(given: &Path) -> Result<Vec<u8>, Fault> {
     })
 }
 
-pub(super) fn compare(client: &mut Client, device: &Device, asked: &Compare) -> Outcome {
+pub(super) fn compare(
+    client: &mut Client,
+    device: &Device,
+    asked: &Compare,
+    report: &mut Report,
+) -> Outcome {
     let Some(path) = &asked.statement else {
         let statement = client
             .statement()
             .map_err(|error| fault("compare", &error))?;
         let text = hex(&statement);
-        return Ok((vec![text.clone()], json!({ "statement": text })));
+        report.done(vec![text.clone()], json!({ "statement": text }));
+        return Ok(());
     };
     let statement = handed_over(path)?;
     let compared = now(client.compare(&statement)).map_err(|error| {
@@ -197,7 +222,8 @@ pub(super) fn compare(client: &mut Client, device: &Device, asked: &Compare) -> 
         let comparison = format!("{comparison:?}").to_lowercase();
         json!({ "space": space.to_string(), "comparison": comparison })
     });
-    Ok((lines, document.collect()))
+    report.done(lines, document.collect());
+    Ok(())
 }
 
 fn word(standing: ContactStanding) -> &'static str {

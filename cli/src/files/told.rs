@@ -6,6 +6,10 @@ use crate::status::{Fault, Status};
 
 /// A failure as a fault of the program: what happened, what is proved, what to do next.
 pub(crate) fn fault(doing: &str, error: &Error) -> Fault {
+    said_of(doing, error).named(error.name())
+}
+
+fn said_of(doing: &str, error: &Error) -> Fault {
     match error {
         Error::Violation(violation) => Fault::of(
             Status::Violation,
@@ -102,7 +106,9 @@ fn next(why: Unavailable) -> &'static str {
         Unavailable::Taken => "choose another name",
         Unavailable::UnknownUser => "see that the name is right",
         Unavailable::NoInvitation => "see that it was shared with you, and under which name",
-        Unavailable::Closed => "your access may have been revoked",
+        Unavailable::Closed => {
+            "your access may have been revoked; turncoat rm takes the name from your own list"
+        }
         Unavailable::NewerFormat => "use a newer version",
         _ => "try again, and see that the server is up",
     }

@@ -1,0 +1,348 @@
+//! What people do with files, and what goes wrong with names, places, terminals and signals.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::unistd::{Pid, mkfifo};
+use serde_json::{Value, json};
+
+use super::serve::{Device, Server};
+
+/// What any wait of these tests is allowed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn awaited(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn signed_up(root: &Path) -> (Server, Device) {
+    let server = Server::start(&root.join("store"));
+    let alice = Device::new(root, "alice", "laptop");
+    alice.does(&server, &["sign-up"]);
+    (server, alice)
+}
+
+/// The document of a command with `--json`, and its status.
+fn document(device: &Device, server: &Server, words: &[&str]) -> (Value, i32) {
+    let output = device.run(server, words);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        panic!("{words:?}: {error}: {text} {errors}")
+    });
+    let status = output.status.code().unwrap();
+    assert_eq!(document["status"], status, "{document}");
+    (document, status)
+}
+
+#[test]
+fn what_is_no_plain_file_is_written_into_or_refused_and_never_replaced() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    alice.write("plan", b"plan A");
+    alice.does(&server, &["put", "plan"]);
+    alice.does(&server, &["get", "plan", "-o", "/dev/null", "-f"]);
+    let null = fs::metadata("/dev/null").unwrap();
+    assert!(null.file_type().is_char_device());
+
+    let pipe = alice.folder.join("pipe");
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    std::thread::scope(|scope| {
+        let read = scope.spawn(|| fs::read(&pipe).unwrap());
+        alice.does(&server, &["get", "plan", "-o", "pipe"]);
+        assert_eq!(read.join().unwrap(), b"plan A");
+    });
+    assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+
+    alice.write("old", b"old");
+    symlink("old", alice.folder.join("link")).unwrap();
+    alice.fails(&server, &["get", "plan", "-o", "link"], 2);
+    alice.does(&server, &["get", "plan", "-o", "link", "-f"]);
+    let link = alice.folder.join("link");
+    assert!(fs::symlink_metadata(link).unwrap().is_symlink());
+    assert_eq!(fs::read(alice.folder.join("old")).unwrap(), b"plan A");
+
+    fs::remove_file(alice.folder.join("plan")).unwrap();
+    symlink("old", alice.folder.join("plan")).unwrap();
+    let refused = alice.fails(&server, &["get", "plan", "-f"], 2);
+    assert!(refused.contains("not replaced"), "{refused}");
+    fs::create_dir(alice.folder.join("folder")).unwrap();
+    alice.fails(&server, &["get", "plan", "-o", "folder", "-f"], 2);
+}
+
+#[test]
+fn a_name_is_bytes_and_comes_back_as_it_was() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    let tree = alice.folder.join("tree");
+    fs::create_dir(&tree).unwrap();
+    let names: [&[u8]; 6] = [
+        b"\xff\xfe",
+        b"a\nb",
+        b"A",
+        b"a",
+        "\u{e9}".as_bytes(),
+        "e\u{301}".as_bytes(),
+    ];
+    for name in names {
+        fs::write(tree.join(OsStr::from_bytes(name)), name).unwrap();
+    }
+    let out = tempfile::tempdir().unwrap();
+    alice.does(&server, &["put", "-r", "tree"]);
+    let (listed, _) = document(&alice, &server, &["ls", "--json"]);
+    let listed = listed["result"]["names"].as_array().unwrap().clone();
+    assert_eq!(listed.len(), names.len());
+    assert!(listed.contains(&json!("tree/a\nb")), "{listed:?}");
+    assert!(
+        listed.contains(&json!({ "hex": "747265652ffffe" })),
+        "{listed:?}"
+    );
+    assert!(alice.does(&server, &["ls"]).contains("tree/\\xff\\xfe\n"));
+
+    let again = Device::new(root.path(), "alice", "phone");
+    again.does(&server, &["get", "-r", "tree"]);
+    for name in names {
+        let path = again.folder.join("tree").join(OsStr::from_bytes(name));
+        assert_eq!(fs::read(path).unwrap(), name);
+    }
+    let odd = OsStr::from_bytes(b"tree/\xff\xfe");
+    let mut remove = alice.command(&server, &["rm"]);
+    assert_eq!(remove.arg(odd).output().unwrap().status.code(), Some(0));
+
+    let long = "x".repeat(10 << 10);
+    for name in ["../up", "/top", &long] {
+        alice.does(&server, &["put", "password", "--name", name]);
+        let refused = alice.fails(&server, &["get", name], 2);
+        assert!(refused.contains("--output"), "{refused}");
+        let place = out.path().join("out");
+        alice.does(&server, &["get", name, "-f", "-o", place.to_str().unwrap()]);
+    }
+    let longer = "x".repeat(17 << 10);
+    let refused = alice.fails(&server, &["put", "password", "--name", &longer], 2);
+    assert!(refused.contains("16384 at most"), "{refused}");
+    assert_eq!(
+        fs::read_dir(root.path()).unwrap().count(),
+        3,
+        "nothing went up"
+    );
+}
+
+#[test]
+fn a_file_and_a_folder_of_one_name_are_told_and_the_rest_comes() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    for name in ["t/a", "t/a/b", "t/c"] {
+        alice.does(&server, &["put", "password", "--name", name]);
+    }
+    let (told, status) = document(&alice, &server, &["get", "-r", "t", "--json"]);
+    assert_eq!(status, 2);
+    assert_eq!(told["result"].as_array().unwrap().len(), 2, "{told}");
+    assert_eq!(told["failed"][0]["name"], "t/a/b", "{told}");
+    assert!(alice.folder.join("t/a").is_file() && alice.folder.join("t/c").is_file());
+}
+
+#[test]
+fn a_failure_is_a_document_as_well() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    let (told, status) = document(&alice, &server, &["get", "nothing", "--json"]);
+    assert_eq!((status, &told["error"]["kind"]), (2, &json!("usage")));
+    assert_eq!(told["error"]["name"], "no-such-file");
+    assert!(
+        told["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("nothing")
+    );
+    let (told, status) = document(&alice, &server, &["rm", "--json", "--no-such-flag"]);
+    assert_eq!((status, &told["error"]["kind"]), (2, &json!("usage")));
+    alice.write("password", b"another\n");
+    let (told, status) = document(&alice, &server, &["ls", "--json"]);
+    assert_eq!((status, &told["error"]["name"]), (7, &json!("refused")));
+    let mixed = alice.fails(&server, &["get", "x", "-o", "-", "--json"], 2);
+    assert!(mixed.contains("leave --json out"), "{mixed}");
+    server.signal(Signal::SIGKILL);
+    let (told, status) = document(&alice, &server, &["ls", "--json"]);
+    assert_eq!((status, &told["error"]["kind"]), (7, &json!("unavailable")));
+}
+
+#[test]
+fn of_several_files_all_are_done_or_each_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    alice.write("a", b"a");
+    alice.write("b", b"b");
+    alice.fails(&server, &["put", "a", "missing", "b"], 2);
+    assert_eq!(alice.does(&server, &["ls"]), "");
+    // A file that is not what its size says has changed while it was read.
+    let put = ["put", "--json", "a", "/proc/self/status", "b"];
+    let (told, status) = document(&alice, &server, &put);
+    assert_eq!(status, 2);
+    assert_eq!(told["failed"][0]["name"], "status", "{told}");
+    assert_eq!(told["result"][1]["name"], "b", "{told}");
+    assert_eq!(alice.does(&server, &["ls"]), "a\nb\n");
+
+    let told = alice.fails(&server, &["rm", "a", "missing", "b"], 2);
+    assert!(told.contains("nothing was done to the others"), "{told}");
+    assert_eq!(alice.does(&server, &["ls"]), "a\nb\n");
+    fs::remove_file(alice.folder.join("a")).unwrap();
+    fs::remove_file(alice.folder.join("b")).unwrap();
+    let (told, status) = document(&alice, &server, &["get", "--json", "a", "missing", "b"]);
+    assert_eq!((status, &told["failed"][0]["name"]), (2, &json!("missing")));
+    assert!(!alice.folder.join("a").exists());
+    alice.does(&server, &["get", "a", "b"]);
+    assert_eq!(
+        alice.does(&server, &["rm", "a", "b", "a"]),
+        "deleted a\ndeleted b\n"
+    );
+    assert_eq!(alice.does(&server, &["ls"]), "");
+}
+
+#[test]
+fn a_folder_is_stored_by_any_path_and_what_is_no_file_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    let tree = alice.folder.join("tree");
+    fs::create_dir_all(tree.join("empty")).unwrap();
+    alice.write("tree/a", b"a");
+    symlink("a", tree.join("link")).unwrap();
+    let (told, status) = document(&alice, &server, &["put", "--json", "-r", "tree/."]);
+    assert_eq!(status, 0, "{told}");
+    let notes = told["notes"].to_string();
+    assert!(
+        notes.contains("tree/./link") || notes.contains("tree/link"),
+        "{notes}"
+    );
+    assert!(notes.contains("empty"), "{notes}");
+    assert_eq!(alice.does(&server, &["ls"]), "tree/a\n");
+    alice.does(&server, &["put", "-r", "tree/empty/.."]);
+    assert_eq!(alice.does(&server, &["ls"]), "a\ntree/a\n");
+    // A folder that the working folder is has no other name: all below it is stored.
+    alice.does(&server, &["put", "-r", "."]);
+    let names = alice.does(&server, &["ls"]);
+    assert!(
+        names.contains("password\n") && names.contains("tree/a\n"),
+        "{names}"
+    );
+}
+
+#[test]
+fn a_revoked_file_gives_its_name_back() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    let bob = Device::new(root.path(), "bob", "laptop");
+    bob.does(&server, &["sign-up"]);
+    alice.write("plan", b"plan A");
+    alice.does(&server, &["put", "plan"]);
+    for round in 0..2 {
+        alice.does(&server, &["share", "plan", "bob"]);
+        bob.does(&server, &["receive", "alice", "plan"]);
+        alice.does(&server, &["revoke", "plan", "bob"]);
+        let closed = bob.fails(&server, &["put", "password", "--name", "plan"], 7);
+        assert!(closed.contains("turncoat rm"), "round {round}: {closed}");
+        bob.does(&server, &["rm", "plan"]);
+        assert_eq!(bob.does(&server, &["ls"]), "");
+    }
+    bob.write("plan", b"my own");
+    bob.does(&server, &["put", "plan"]);
+    assert_eq!(bob.does(&server, &["get", "plan", "-o", "-"]), "my own");
+    assert_eq!(alice.does(&server, &["get", "plan", "-o", "-"]), "plan A");
+}
+
+#[test]
+fn an_append_of_any_length_is_one_change() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    alice.write("log", b"begin");
+    alice.does(&server, &["put", "log"]);
+    let mut whole = b"begin".to_vec();
+    for size in [1 << 20, 4 << 20, (9 << 20) + 17] {
+        let more: Vec<u8> = (0..size).map(|at: u32| (at % 251) as u8).collect();
+        let mut append = alice.command(&server, &["append", "log"]);
+        let mut child = append
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(&more).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        whole.extend_from_slice(&more);
+    }
+    alice.does(&server, &["get", "log", "-o", "out"]);
+    assert!(fs::read(alice.folder.join("out")).unwrap() == whole);
+    alice.fails(&server, &["append", "nothing", "log"], 2);
+}
+
+fn partials(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".partial")).count()
+}
+
+#[test]
+fn a_termination_leaves_no_half_a_file() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    fs::create_dir(alice.folder.join("tree")).unwrap();
+    for number in 0..3000_u32 {
+        alice.write(&format!("tree/{number}"), &number.to_be_bytes());
+    }
+    alice.does(&server, &["put", "-r", "tree"]);
+    let phone = Device::new(root.path(), "alice", "phone");
+    let mut get = phone.command(&server, &["get", "--json", "-r", "tree"]);
+    let mut child = get.stdout(Stdio::piped()).spawn().unwrap();
+    let tree = phone.folder.join("tree");
+    awaited("files are written", || tree.is_dir() && partials(&tree) > 0);
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(partials(&tree), 0);
+    let mut text = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
+    let told: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(told["error"]["kind"], "interrupted", "{told}");
+}
+
+#[test]
+fn an_interrupt_at_the_prompt_leaves_the_terminal_as_it_was() {
+    let root = tempfile::tempdir().unwrap();
+    let pty = openpty(None, None).unwrap();
+    let echoes = || {
+        let settings = tcgetattr(&pty.slave).unwrap();
+        settings.local_flags.contains(LocalFlags::ECHO)
+    };
+    assert!(echoes());
+    let mut command = Command::new("setsid");
+    command
+        .args(["--ctty", "--wait", env!("CARGO_BIN_EXE_turncoat"), "ls"])
+        .args(["--user", "alice", "--state", "state"])
+        .current_dir(root.path())
+        .stdin(Stdio::from(pty.slave.try_clone().unwrap()))
+        .stdout(Stdio::from(pty.slave.try_clone().unwrap()))
+        .stderr(Stdio::from(pty.slave.try_clone().unwrap()));
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    awaited("the prompt", || !echoes());
+    let mut master = fs::File::from(pty.master.try_clone().unwrap());
+    master.write_all(b"se\x03").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(echoes(), "the terminal has no echo any more");
+}
