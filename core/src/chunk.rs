@@ -82,6 +82,20 @@ pub(crate) fn seal_segment(
     }
 }
 
+/// Whether `content`, sealed anew, gives the very bytes of the record; they are returned.
+///
+/// So content that was kept aside is held against what was sealed, and against nothing else. What
+/// does not fit is dropped here: it would be a second content under the keys of the first.
+pub(crate) fn sealed_as(
+    key: &ContentKey,
+    record: &SegmentRecord,
+    content: &[u8],
+) -> Option<Vec<u8>> {
+    let mut sealed = Vec::new();
+    let again = seal_segment(key, record.key_index, record.pack, &mut sealed, content);
+    (again.hash == record.hash && again.length == record.length).then_some(sealed)
+}
+
 fn seal_chunk(
     key: &ContentKey,
     id: PackId,

@@ -63,6 +63,8 @@ labels! {
     LeafKey = "leaf-key",
     /// The epoch's key and an envelope's id to the key that seals its note.
     NoteKey = "note-key",
+    /// The epoch's key and an upload's id to the content key of that upload.
+    UploadKey = "upload-key",
 
     // What a content key derives.
     /// A content key and a chunk's place in its pack to the key that seals the chunk.

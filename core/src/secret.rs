@@ -163,6 +163,12 @@ impl EpochKey {
         LeafKey::init_with(|out| mac::mac_into(&self.bytes, Label::LeafKey, &[leaf_id], out))
     }
 
+    /// What the content of the upload `upload_id` is sealed under. The id is fresh for each upload
+    /// and no secret: a device may note it, and go on with the upload after a restart.
+    pub(crate) fn upload_key(&self, upload_id: &[u8; 16]) -> ContentKey {
+        ContentKey::init_with(|out| mac::mac_into(&self.bytes, Label::UploadKey, &[upload_id], out))
+    }
+
     /// What seals the note of the envelope `envelope_id`.
     pub(crate) fn note_key(&self, envelope_id: &[u8; 16]) -> NoteKey {
         NoteKey::init_with(|out| mac::mac_into(&self.bytes, Label::NoteKey, &[envelope_id], out))

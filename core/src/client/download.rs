@@ -3,7 +3,7 @@
 use super::locate::Found;
 use super::transport::unexpected;
 use super::{Freshness, Session};
-use crate::chunk::{SEGMENT_SEALED_MAX, open_segment};
+use crate::chunk::{SEGMENT_CONTENT_MAX, SEGMENT_SEALED_MAX, open_segment, sealed_as};
 use crate::defence::{Defence, defend};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Violation};
@@ -242,10 +242,34 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Downloading<'_, R, V, E, C> {
         Ok(Some(content))
     }
 
+    /// Passes over the next segment if `held`, kept from an earlier read, begins with its content,
+    /// and returns how many bytes that is. Nothing is asked of the server and nothing is believed
+    /// of what was kept: sealed anew, it must give what the accepted head promises.
+    ///
+    /// Segments that are neither full nor the last one, as appends leave them, are not passed over.
+    pub fn skip(&mut self, held: &[u8]) -> usize {
+        let left = self.found.file.size.saturating_sub(self.released);
+        let full = u64::try_from(SEGMENT_CONTENT_MAX).unwrap_or(u64::MAX);
+        let size = usize::try_from(left.min(full)).unwrap_or(SEGMENT_CONTENT_MAX);
+        let (Some(record), Some(content)) = (self.records.get(self.position), held.get(..size))
+        else {
+            return 0;
+        };
+        let key = self.keys.get(usize::from(record.key_index));
+        if key.is_none_or(|key| sealed_as(key, record, content).is_none()) {
+            return 0;
+        }
+        self.position = self.position.saturating_add(1);
+        self.ahead = self.position;
+        self.released =
+            u64::try_from(size).map_or(u64::MAX, |size| self.released.saturating_add(size));
+        size
+    }
+
     /// Asks for a few batches before those that come first are there and judged: the order of
     /// requests tells nothing of what came of the earlier ones.
     fn ask_ahead(&mut self) {
-        let more = if self.ahead == 0 {
+        let more = if self.ahead == self.position {
             1 + BATCHES_AHEAD
         } else {
             1

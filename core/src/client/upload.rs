@@ -10,7 +10,7 @@ use crate::chunk::{SEGMENT_CONTENT_MAX, SEGMENT_SEALED_MAX, seal_segment};
 use crate::defence::{Defence, construct};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Usage, Violation};
-use crate::id::{FileId, PackId, SpaceId, Tag};
+use crate::id::{Epoch, FileId, PackId, SpaceId, Tag};
 use crate::limits::SEGMENTS_MAX;
 use crate::remote::{Remote, Vault};
 use crate::seal::{fresh_id, seal_leaf, seal_name};
@@ -32,6 +32,19 @@ pub struct Uploading<'a, R, V, E, C> {
     session: &'a mut Session<R, V, E, C>,
     name: Vec<u8>,
     stretch: Stretch,
+    /// What was sealed may be published here and nowhere else, if it was begun to be resumed.
+    begun: Option<Begun>,
+}
+
+/// An upload that can be gone on with after a cut. It holds no key, and may be kept on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// Fresh for each upload.
+    pub id: [u8; 16],
+    /// Where the file goes.
+    pub space: SpaceId,
+    /// The space's key epoch: after a revocation, nothing that was sent before is used.
+    pub epoch: Epoch,
 }
 
 /// A pack that is being filled.
@@ -136,7 +149,38 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             session: self,
             name: name.to_vec(),
             stretch: Stretch::new(key, 0, 0),
+            begun: None,
         })
+    }
+
+    /// Begins to write a file so that another session can go on with it, or goes on with what an
+    /// earlier one began and stored. All content is written again: what of it was stored, and still
+    /// is, is not sent again.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage::TooLong`] for the name; those of a read.
+    pub async fn upload_resumed(
+        &mut self,
+        name: &[u8],
+        before: Option<(Begun, Vec<SegmentRecord>)>,
+    ) -> Result<Uploading<'_, R, V, E, C>, Error> {
+        let (space, _, _) = self.destination(name).await?;
+        let epoch = self.open_space(&space)?.epoch;
+        let fits = |before: &(Begun, _)| before.0.space == space && before.0.epoch == epoch;
+        let (begun, claimed) = before.filter(fits).unwrap_or_else(|| {
+            let id = fresh_id(&mut self.ports.entropy);
+            (Begun { id, space, epoch }, Vec::new())
+        });
+        let mut uploading = self.upload(name)?;
+        uploading.stretch.key = uploading.session.own_upload_key(&begun.id)?;
+        uploading.stretch.claimed = claimed.into();
+        uploading.begun = Some(begun);
+        Ok(uploading)
+    }
+
+    fn own_upload_key(&self, id: &[u8; 16]) -> Result<ContentKey, Error> {
+        Ok(self.open_space(&self.private)?.key.upload_key(id))
     }
 
     /// Writes a whole file from memory.
@@ -284,6 +328,24 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
         self.stretch.write(self.session, content).await
     }
 
+    /// What another session needs to go on with this upload, if it was begun so.
+    #[must_use]
+    pub fn begun(&self) -> Option<Begun> {
+        self.begun
+    }
+
+    /// Bytes that were not sent because an earlier session had stored them.
+    #[must_use]
+    pub fn resumed(&self) -> u64 {
+        self.stretch.resumed
+    }
+
+    /// The segments that are stored. The latest may still be on their way.
+    #[must_use]
+    pub fn stored(&self) -> &[SegmentRecord] {
+        &self.stretch.stored
+    }
+
     /// Publishes the file.
     ///
     /// # Errors
@@ -294,7 +356,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
     pub async fn finish(mut self) -> Result<(), Error> {
         self.stretch.check_whole()?;
         let mut tries = 0;
-        let mut epoch = None;
+        let mut epoch = self.begun.map(|begun| (begun.space, begun.epoch));
         loop {
             let (space, tag, before) = self.session.destination(&self.name).await?;
             let now = (space, self.session.open_space(&space)?.epoch);
