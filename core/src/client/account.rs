@@ -5,7 +5,7 @@ use super::contact::same_key;
 use super::space::Space;
 use super::state::{load, put_space, unknown};
 use super::transport::{ask, unexpected};
-use super::{Account, Freshness, Ports, Session};
+use super::{Account, Contradiction, Freshness, Ports, Session};
 use crate::config::Config;
 use crate::defence::{Defence, defend};
 use crate::env::{Clock, Entropy};
@@ -158,10 +158,26 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// [`Unavailable::Refused`] if the server does not accept user or password. A [`Violation`] for
     /// parameters below the policy, or for a key bag, record or space that does not fit.
     pub async fn login(
+        ports: Ports<R, V, E, C>,
+        config: Config,
+        name: &[u8],
+        password: &Password,
+    ) -> Result<Self, Error> {
+        Self::login_keeping(ports, config, name, password, &mut None).await
+    }
+
+    /// The same, and keeps what the server offered where that contradicts what this device had
+    /// accepted: no session is left that could be asked for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`login`](Self::login).
+    pub async fn login_keeping(
         mut ports: Ports<R, V, E, C>,
         config: Config,
         name: &[u8],
         password: &Password,
+        kept: &mut Option<Contradiction>,
     ) -> Result<Self, Error> {
         check_credentials(&config, name, password)?;
         let user = user_id(&config.realm, name);
@@ -195,9 +211,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let mut session = Self::assemble(ports, config, account, token, space, state);
         // Proves that the private space is there; its roster and head are needed anyway.
         let want = super::sync::Want::tags(session.private, Vec::new());
-        match session.read_one(want).await? {
-            super::sync::Seen::Shown => Ok(session),
-            super::sync::Seen::Closed => Err(Violation::Missing.into()),
+        match session.read_one(want).await {
+            Ok(super::sync::Seen::Shown) => Ok(session),
+            Ok(super::sync::Seen::Closed) => Err(Violation::Missing.into()),
+            Err(error) => {
+                *kept = session.contradictions.pop();
+                Err(error)
+            }
         }
     }
 
@@ -227,6 +247,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             contacts: BTreeMap::new(),
             links: BTreeMap::new(),
             evidence: Vec::new(),
+            contradictions: Vec::new(),
+            forgotten: Vec::new(),
             opened,
         }
     }

@@ -13,7 +13,7 @@ use crate::tree::Mountain;
 use crate::verify::{check_record, signable};
 use crate::wire::{
     AtHeight, Blob, Contact, ContactPin, ContactSpace, Entry, Frame, HistoryNode, Reply,
-    RequestBody, Selection, SignedContact, View, ViewRequest,
+    RequestBody, Selection, SignedContact, SignedHead, View, ViewRequest,
 };
 use alloc::vec::Vec;
 
@@ -24,6 +24,16 @@ pub struct Evidence {
     pub own: SignedContact,
     /// What the other device stated.
     pub other: SignedContact,
+}
+
+/// What the server offered against what this device had accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contradiction {
+    /// What this device states that it had accepted.
+    pub own: SignedContact,
+    /// The signed head that the server showed as the newest. Its author need not have lied: whoever
+    /// shows an old head, or hides another, does.
+    pub offered: SignedHead,
 }
 
 impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
@@ -114,6 +124,22 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     #[must_use]
     pub fn evidence(&self) -> &[Evidence] {
         &self.evidence
+    }
+
+    /// What was kept when the server contradicted what this device had accepted.
+    #[must_use]
+    pub fn contradictions(&self) -> &[Contradiction] {
+        &self.contradictions
+    }
+
+    /// Keeps a head that is a rollback or a fork, with what it contradicts.
+    pub(super) fn keep_contradiction(&mut self, offered: SignedHead) -> Result<(), Error> {
+        // One is enough: a server that repeats itself must not fill the memory.
+        if self.contradictions.is_empty() {
+            let own = self.signed_statement()?;
+            self.contradictions.push(Contradiction { own, offered });
+        }
+        Ok(())
     }
 
     fn check_statement(&self, signed: &SignedContact) -> Result<(), Error> {

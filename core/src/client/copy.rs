@@ -29,6 +29,8 @@ impl<R, V, E, C> Session<R, V, E, C> {
             contacts: self.contacts.clone(),
             links: self.links.clone(),
             evidence: self.evidence.clone(),
+            contradictions: self.contradictions.clone(),
+            forgotten: self.forgotten.clone(),
             opened: self.opened.clone(),
         }
     }

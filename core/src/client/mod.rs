@@ -27,18 +27,18 @@ mod upload;
 
 pub use account::Identity;
 pub use append::Appending;
-pub use compare::Evidence;
+pub use compare::{Contradiction, Evidence};
 pub use contact::{Comparison, ContactStanding, Fingerprinted};
 pub use download::Downloading;
 pub use download_many::Many;
 pub use list::Listing;
 pub use receive::Pick;
 pub use share::Invitation;
-pub use upload::Uploading;
+pub use upload::{Begun, Uploading};
 
 use crate::config::Config;
 use crate::env::{Clock, Entropy};
-use crate::id::{Fingerprint, SpaceId, Tag, Token, UserId};
+use crate::id::{Checkpoint, Fingerprint, SpaceId, Tag, Token, UserId};
 use crate::remote::{Remote, Vault};
 use crate::secret::{DecryptionKey, SigningKey};
 use crate::verify::Contact;
@@ -84,6 +84,8 @@ pub struct Session<R, V, E, C> {
     /// Which space a name led to last: lets one request ask for both.
     links: BTreeMap<Tag, SpaceId>,
     evidence: Vec<Evidence>,
+    contradictions: Vec<Contradiction>,
+    forgotten: Vec<Forgotten>,
     opened: Freshness,
 }
 
@@ -93,6 +95,23 @@ impl<R, V, E, C> core::fmt::Debug for Session<R, V, E, C> {
             .field("user", &self.account.user)
             .finish_non_exhaustive()
     }
+}
+
+/// A head that this device wrote and does not remember: what it remembers was put back from an
+/// older copy, or a copy of it is in use elsewhere. What it saw in between is forgotten as well.
+///
+/// A head of its own that was given up, and that arrived after the next one was begun, looks the
+/// same. One that others have written over since goes unnoticed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The space.
+    pub space: SpaceId,
+    /// What this device remembered of it, if anything.
+    pub remembered: Option<Checkpoint>,
+    /// What it wrote.
+    pub written: Checkpoint,
+    /// When, by its clock at that time.
+    pub written_ms: u64,
 }
 
 /// What is known of how current a read was, for one space. It says exactly what is true.
@@ -126,6 +145,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     #[must_use]
     pub fn opened(&self) -> &Freshness {
         &self.opened
+    }
+
+    /// What this device wrote and does not remember, as far as this session came across it.
+    #[must_use]
+    pub fn forgotten(&self) -> &[Forgotten] {
+        &self.forgotten
     }
 
     /// Ends the session and gives the doors back.

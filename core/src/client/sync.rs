@@ -1,9 +1,9 @@
 //! Reads spaces: asks, judges every view, and only then remembers.
 
-use super::Session;
 use super::space::{Space, Warm};
 use super::state::{mountain, put_space};
 use super::transport::unexpected;
+use super::{Forgotten, Session};
 use crate::defence::{Defence, defend};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Violation};
@@ -75,11 +75,29 @@ struct Judged {
 type AllJudged = (Vec<Seen>, Vec<Judged>);
 
 /// What is wrong with a view, and with which space's.
-struct Offence(Box<(SpaceId, Error)>);
+struct Offence(Box<Offended>);
+
+struct Offended {
+    space: SpaceId,
+    error: Error,
+    /// The head that was shown, where that alone contradicts what was accepted.
+    head: Option<SignedHead>,
+}
 
 impl Offence {
     fn of(space: SpaceId, error: Error) -> Self {
-        Self(Box::new((space, error)))
+        let head = None;
+        Self(Box::new(Offended { space, error, head }))
+    }
+
+    /// Heads of which each is authentic, and that cannot both be.
+    fn by(space: SpaceId, error: Error, head: SignedHead) -> Self {
+        let history = matches!(
+            error,
+            Error::Violation(Violation::Fork { .. } | Violation::Rollback { .. })
+        );
+        let head = history.then_some(head);
+        Self(Box::new(Offended { space, error, head }))
     }
 }
 
@@ -111,12 +129,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                     self.accept(judged).await?;
                     return Ok(seen);
                 }
-                Err(offence) => match *offence.0 {
-                    (space, Error::Violation(Violation::BadProof)) => {
-                        return Err(self.diagnose(space).await);
-                    }
-                    (_, error) => return Err(error),
-                },
+                Err(offence) => {
+                    let space = offence.0.space;
+                    return Err(match self.held_against(offence) {
+                        Error::Violation(Violation::BadProof) => self.diagnose(space).await,
+                        error => error,
+                    });
+                }
             }
         }
     }
@@ -216,7 +235,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         }
         let (seen, judged) = self
             .judge_all(core::slice::from_ref(&want), views)
-            .map_err(|offence| offence.0.1)?;
+            .map_err(|offence| self.held_against(offence))?;
         self.accept(judged).await?;
         seen.first()
             .copied()
@@ -255,7 +274,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                         directory,
                         leaves,
                     };
-                    judged.push(self.judge(want, shown).map_err(here)?);
+                    let offered = shown.head.clone();
+                    let good = self.judge(want, shown);
+                    judged.push(good.map_err(|error| Offence::by(want.space, error, offered))?);
                     seen.push(Seen::Shown);
                 }
             }
@@ -344,10 +365,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// Remembers what was judged, durably before anything else.
     async fn accept(&mut self, judged: Vec<Judged>) -> Result<(), Error> {
         let mut state = self.state.clone();
+        let mut forgotten = Vec::new();
         for one in &judged {
+            forgotten.extend(self.forgotten_in(one));
             put_space(&mut state, one.state.clone());
         }
         self.remember(state).await?;
+        self.forgotten.extend(forgotten);
         for one in judged {
             for contact in one.contacts {
                 self.contacts.insert(contact.fingerprint, contact);
@@ -358,6 +382,26 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             }
         }
         Ok(())
+    }
+
+    /// A head of this device's own above all that it remembers to have written.
+    fn forgotten_in(&self, judged: &Judged) -> Option<Forgotten> {
+        let head = &judged.warm.head;
+        let before = self.remembered(&judged.space);
+        let written = judged.state.accepted?;
+        let own = head.author == self.account.user && head.device == self.state.device;
+        let above = before
+            .accepted
+            .is_none_or(|known| known.height < written.height);
+        let known = before
+            .pending
+            .is_some_and(|pending| pending.checkpoint == written);
+        (own && above && !known).then_some(Forgotten {
+            space: judged.space,
+            remembered: before.accepted,
+            written,
+            written_ms: head.written_ms,
+        })
     }
 
     /// The history of an offered head does not contain the trusted head. If the server shows
@@ -381,7 +425,17 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let views = self.views(Vec::from([request]), 1).await?;
         self.judge_all(&[want], views)
             .map(|_| ())
-            .map_err(|offence| offence.0.1)
+            .map_err(|offence| self.held_against(offence))
+    }
+
+    /// What an offence comes to, once its head is kept.
+    fn held_against(&mut self, offence: Offence) -> Error {
+        let Offended { error, head, .. } = *offence.0;
+        if let Some(head) = head {
+            // A machine that cannot sign says what it saw all the same.
+            let _ = self.keep_contradiction(head);
+        }
+        error
     }
 }
 
