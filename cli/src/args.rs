@@ -1,16 +1,18 @@
 //! The command line, and the one line that repeats a result.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use turncoat_reports::Seed;
 
 use crate::client::ClientChoice;
 use crate::files::Files;
 use crate::quote::{program, quoted};
 use crate::serve::Serve;
-use crate::status::HELP;
+use crate::status::{HELP, HELP_OF_FILES, HELP_OF_OTHERS};
 
 /// A storage server that betrays its users on purpose, and the client that must catch it.
 #[derive(Debug, Parser)]
@@ -18,6 +20,27 @@ use crate::status::HELP;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// The command line with the statuses of each command in its help.
+    pub(crate) fn defined() -> clap::Command {
+        Self::command().mut_subcommands(|command| {
+            let statuses = match command.get_name() {
+                "attack" => HELP,
+                "check" | "completions" | "explain" | "new-attack" | "serve" => HELP_OF_OTHERS,
+                _ => HELP_OF_FILES,
+            };
+            command.after_help(statuses)
+        })
+    }
+
+    /// Reads a command line.
+    pub(crate) fn read(
+        words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&Self::defined().try_get_matches_from(words)?)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -38,6 +61,11 @@ pub(crate) enum Command {
     Serve(Serve),
     #[command(flatten)]
     Files(Files),
+    /// Print the completions of a shell: source them, or put them where it looks for them
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
     /// Write a script that runs, and say what to fill in
     NewAttack {
         /// The new attack's id: lower-case words joined by hyphens
@@ -118,7 +146,7 @@ mod tests {
 
     fn attack(words: &[&str]) -> Result<Attack, clap::Error> {
         let words = ["turncoat", "attack"].iter().chain(words);
-        match Arguments::try_parse_from(words)?.command {
+        match Arguments::read(words)?.command {
             Command::Attack(attack) => Ok(attack),
             other => panic!("{other:?}"),
         }
@@ -126,8 +154,39 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        use clap::CommandFactory;
-        Arguments::command().debug_assert();
+        Arguments::defined().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_command_says_its_statuses() {
+        let mut commands = 0;
+        for mut command in Arguments::defined().get_subcommands().cloned() {
+            let help = command.render_help().to_string();
+            let statuses = help.contains("Exit status") && help.contains("  4  ");
+            assert!(statuses, "{help}");
+            let name = command.get_name().to_owned();
+            let asked = Arguments::read(["turncoat", &name, "--help"]);
+            assert!(!asked.unwrap_err().use_stderr(), "{name}");
+            assert_eq!(
+                help.contains("  6  "),
+                name == "attack" || help.contains("--state")
+            );
+            commands += 1;
+        }
+        assert!(commands > 15, "{commands}");
+    }
+
+    #[test]
+    fn completions_know_every_command() {
+        for shell in Shell::value_variants() {
+            let mut script = Vec::new();
+            let mut command = Arguments::defined();
+            clap_complete::generate(*shell, &mut command, "turncoat", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            for command in command.get_subcommands() {
+                assert!(script.contains(command.get_name()), "{shell} {command}");
+            }
+        }
     }
 
     #[test]
@@ -198,7 +257,7 @@ mod tests {
             assert!(commands.len() >= least, "{commands:?}");
             for command in commands {
                 let words = crate::quote::tests::words(&format!("turncoat {command}"));
-                let parsed = Arguments::try_parse_from(&words);
+                let parsed = Arguments::read(&words);
                 let help = |error: &clap::Error| !error.use_stderr();
                 assert!(
                     parsed.as_ref().err().is_none_or(help),

@@ -21,13 +21,11 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::args::{Arguments, Command};
 use crate::status::{Fault, Status};
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => return explain_usage(&error),
     };
@@ -46,6 +44,15 @@ fn perform(command: &Command) -> Status {
         Command::Check { file } => check::check(file, &mut output),
         Command::Files(files) => files::perform(files, &mut output),
         Command::Serve(serve) => serve::run(serve, &mut output),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            let mut command = Arguments::defined();
+            clap_complete::generate(*shell, &mut command, "turncoat", &mut script);
+            let written = output.write_all(&script);
+            written
+                .map(|()| Status::Fine)
+                .map_err(|error| Fault::output(&error))
+        }
         Command::NewAttack { id, directory } => new_attack::write(id, directory, &mut output),
     };
     let flushed = output.flush().map_err(|error| Fault::output(&error));

@@ -37,6 +37,23 @@ Exit status; 6 and 7 for files, of the others the first in the order 2, 4, 5, 13
   7  no usable answer: none at all, or a refusal, as of a wrong password; nothing is proved
   130  interrupted or terminated before its end; what was finished is told and reported";
 
+/// The statuses of commands for people with files.
+pub(crate) const HELP_OF_FILES: &str = "\
+Exit status:
+  0  all is done
+  2  usage, or a file or name that does not allow it; what was done is told
+  4  the machine failed: its disk, its terminal, or what this device remembers
+  6  the server is caught: an answer contradicts what this device can prove
+  7  no usable answer: none at all, or a refusal, as of a wrong password; nothing is proved
+  130  interrupted or terminated; what had not come to its end may still take effect";
+
+/// The statuses of commands that run no scripts and keep no files.
+pub(crate) const HELP_OF_OTHERS: &str = "\
+Exit status:
+  0  done
+  2  usage, configuration, or a script that does not parse
+  4  the program or the machine failed";
+
 /// An exit status. The order of the variants is the order in which they apply, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Status {

@@ -19,7 +19,7 @@ pub(crate) fn now_ms() -> u64 {
 }
 
 /// Seconds since 1970 as `YYYY-MM-DDThh:mm:ssZ`.
-fn utc(seconds: u64) -> String {
+pub(crate) fn utc(seconds: u64) -> String {
     let (mut days, second) = (seconds / 86_400, seconds % 86_400);
     let mut year = 1970;
     while days >= days_of(year) {

@@ -346,3 +346,153 @@ fn an_interrupt_at_the_prompt_leaves_the_terminal_as_it_was() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(echoes(), "the terminal has no echo any more");
 }
+
+/// The content of a file that no chunk of it is like another.
+fn various(size: usize) -> Vec<u8> {
+    let words = (0_u64..).map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let bytes = words.flat_map(u64::to_be_bytes);
+    bytes.take(size).collect()
+}
+
+/// Kills a command once something holds.
+fn cut(device: &Device, server: &Server, words: &[&str], holds: impl Fn() -> bool) {
+    let mut command = device.command(server, words);
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    awaited("some of it", || {
+        let early = child.try_wait().unwrap();
+        assert_eq!(early, None, "it ended before it was cut");
+        holds()
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn size_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+/// The one file of a folder whose name ends like this, wherever below it is.
+fn found(folder: &Path, holds: &dyn Fn(&Path) -> bool) -> Option<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).ok()?.map_while(Result::ok);
+    entries
+        .map(|entry| entry.path())
+        .find_map(|path| match path.is_dir() {
+            true => found(&path, holds),
+            false => holds(&path).then_some(path),
+        })
+}
+
+const LARGE: usize = 96 << 20;
+
+#[test]
+fn a_put_that_was_killed_sends_only_the_rest() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    let mut content = various(LARGE);
+    alice.write("film", &content);
+    let folder = alice.folder.clone();
+    let noted = || {
+        found(&folder.join("state"), &|path| {
+            path.parent().unwrap().ends_with("uploads")
+        })
+    };
+    let some = || noted().is_some_and(|notes| size_of(&notes) > 1500);
+    cut(&alice, &server, &["put", "film"], some);
+    assert_eq!(alice.does(&server, &["ls"]), "");
+    let (told, status) = document(&alice, &server, &["put", "--json", "film"]);
+    assert_eq!(status, 0, "{told}");
+    assert!(
+        told["result"][0]["resumed"].as_u64().unwrap() >= 8 << 20,
+        "{told}"
+    );
+    assert!(noted().is_none());
+    alice.does(&server, &["get", "film", "-o", "out"]);
+    assert!(fs::read(alice.folder.join("out")).unwrap() == content);
+
+    // A file that is another one by now, and a server that lost what it had: nothing is believed.
+    for lost in [false, true] {
+        cut(&alice, &server, &["put", "film"], some);
+        content[5 << 20] ^= 1;
+        alice.write("film", &content);
+        if lost {
+            let packs = root.path().join("store/packs");
+            let text = fs::read_to_string(noted().unwrap()).unwrap();
+            let first: Value = serde_json::from_str(text.lines().nth(1).unwrap()).unwrap();
+            let first = first["pack"].as_str().unwrap().to_owned();
+            let pack = found(&packs, &|path| {
+                path.to_string_lossy().replace('/', "").ends_with(&first)
+            });
+            fs::remove_file(pack.unwrap()).unwrap();
+        }
+        let (told, status) = document(&alice, &server, &["put", "--json", "film"]);
+        assert_eq!(status, 0, "{told}");
+        let resumed = told["result"][0]["resumed"].as_u64().unwrap_or(0);
+        let most = if lost { 0 } else { 4 << 20 };
+        assert!(resumed <= most, "{told}");
+        alice.does(&server, &["get", "film", "-f", "-o", "out"]);
+        assert!(fs::read(alice.folder.join("out")).unwrap() == content);
+    }
+}
+
+#[test]
+fn a_get_that_was_killed_fetches_only_the_rest_and_believes_no_disk() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    let content = various(LARGE);
+    alice.write("film", &content);
+    alice.does(&server, &["put", "film"]);
+    let phone = Device::new(root.path(), "alice", "phone");
+    let folder = phone.folder.clone();
+    let left = || {
+        found(&folder, &|path| {
+            path.extension().is_some_and(|end| end == "partial")
+        })
+    };
+    let some = || left().is_some_and(|left| size_of(&left) > 24 << 20);
+    for spoiled in [false, true] {
+        cut(&phone, &server, &["get", "film", "-f"], some);
+        if spoiled {
+            let mut bytes = fs::read(left().unwrap()).unwrap();
+            bytes[13 << 20] ^= 1;
+            fs::write(left().unwrap(), bytes).unwrap();
+        }
+        let (told, status) = document(&phone, &server, &["get", "--json", "film", "-f"]);
+        assert_eq!(status, 0, "{told}");
+        let resumed = told["result"][0]["resumed"].as_u64().unwrap();
+        match spoiled {
+            false => assert!(resumed >= 16 << 20, "{told}"),
+            true => assert!((8 << 20..13 << 20).contains(&resumed), "{told}"),
+        }
+        assert!(fs::read(phone.folder.join("film")).unwrap() == content);
+        assert!(left().is_none());
+    }
+}
+
+#[test]
+fn a_state_that_was_put_back_is_told_where_its_device_has_written_since() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    alice.write("plan", b"plan A");
+    alice.does(&server, &["put", "plan"]);
+    let state = found(&alice.folder.join("state"), &|path| path.ends_with("state")).unwrap();
+    let old = fs::read(&state).unwrap();
+    alice.does(&server, &["put", "plan"]);
+    let (told, _) = document(&alice, &server, &["ls", "--json"]);
+    assert_eq!(told["forgotten"], Value::Null, "{told}");
+    fs::write(&state, old).unwrap();
+    let (told, status) = document(&alice, &server, &["ls", "--json"]);
+    assert_eq!(status, 0);
+    let forgotten = &told["forgotten"][0];
+    assert_eq!(forgotten["height"].as_u64(), Some(2), "{told}");
+    assert_eq!(forgotten["remembered_height"].as_u64(), Some(1), "{told}");
+    assert!(
+        told["notes"]
+            .to_string()
+            .contains("put back from an older copy")
+    );
+    // What it knows by now, it does not tell again; another device's writing is no such thing.
+    let phone = Device::new(root.path(), "alice", "phone");
+    phone.does(&server, &["put", "password", "--name", "other"]);
+    let (told, _) = document(&alice, &server, &["ls", "--json"]);
+    assert_eq!(told["forgotten"], Value::Null, "{told}");
+}

@@ -240,6 +240,13 @@ fn an_old_store_put_back_is_caught() {
     ] {
         assert!(caught.contains(said), "{caught}");
     }
+    let (_, kept) = caught.split_once("evidence: ").unwrap();
+    let kept = fs::read_to_string(alice.folder.join(kept.trim())).unwrap();
+    let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!(kept["violation"], "rollback");
+    for side in ["own_statement", "offered_head"] {
+        assert!(kept[side].as_str().unwrap().len() > 500, "{kept}");
+    }
     assert_eq!(fs::read(alice.folder.join("plan")).unwrap(), b"plan B");
 }
 

@@ -7,20 +7,28 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde_json::json;
+use turncoat_core::client::{Contradiction, Downloading};
 use turncoat_core::id::Realm;
+use turncoat_core::wire::Frame as _;
 use turncoat_core::{Config, Error, Limits, Policy, Ports, Session, Unavailable};
 use turncoat_remote::{HttpRemote, Patience};
 
 use super::device::{Device, FileVault, Machine};
+use super::names::hex;
 use super::password::Source;
 use super::told::fault;
 use crate::status::Fault;
+use crate::time;
 
 /// Requests under way at a time: enough to keep disk and cipher busy, and each holds a pack.
 const DEPTH: usize = 4;
 
 /// A session of this program.
 pub(crate) type Client = Session<HttpRemote, FileVault, Machine, Machine>;
+
+/// A file of this program's on its way from the store.
+pub(crate) type Fetching<'a> = Downloading<'a, HttpRemote, FileVault, Machine, Machine>;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Account {
@@ -93,9 +101,12 @@ impl Account {
         };
         let name = self.user.as_bytes();
         let began = Instant::now();
+        let mut kept = None;
         let client = match new {
             true => now(Session::sign_up(ports, config, name, &password)),
-            false => now(Session::login(ports, config, name, &password)),
+            false => now(Session::login_keeping(
+                ports, config, name, &password, &mut kept,
+            )),
         };
         let doing = if new { "sign-up" } else { "login" };
         let failed = |error: Error| match error {
@@ -106,13 +117,41 @@ impl Account {
             Error::Unavailable(Unavailable::LocalState(_)) => {
                 fault(doing, &error).and(&format!("\n  it is in {}", device.folder().display()))
             }
-            _ => fault(doing, &error),
+            _ => match &kept {
+                Some(kept) => self.with_evidence(fault(doing, &error), &device, kept),
+                None => fault(doing, &error),
+            },
         };
         Ok(Connected {
             client: client.map_err(failed)?,
             device,
             login: began.elapsed(),
         })
+    }
+}
+
+impl Account {
+    /// Keeps both sides of what the server contradicted in a file, and says where.
+    pub(super) fn with_evidence(
+        &self,
+        fault: Fault,
+        device: &Device,
+        kept: &Contradiction,
+    ) -> Fault {
+        let document = json!({
+            "violation": fault.name(),
+            "server": self.server,
+            "user": self.user,
+            "written": time::now(),
+            "own_statement": hex(&kept.own.encode()),
+            "offered_head": hex(&kept.offered.encode()),
+        });
+        fault.and(
+            &match device.keep("evidence", format!("{document:#}\n").as_bytes()) {
+                Ok(path) => format!("\n  evidence: {}", path.display()),
+                Err(error) => format!("\n  the evidence could not be kept: {error}"),
+            },
+        )
     }
 }
 

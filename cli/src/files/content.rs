@@ -6,12 +6,15 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
+use turncoat_core::{Error, Unavailable};
 
 use super::connect::{Client, Connected, now};
+use super::device::Device;
 use super::gather::{Source, gathered, is_standard};
+use super::journal::Journal;
 use super::names::{given, named, shown};
+use super::progress::Progress;
 use super::report::{Report, listed};
 use super::told::fault;
 use super::{Append, Put, Remove};
@@ -22,8 +25,17 @@ const SMALL: u64 = 256 << 10;
 /// Bytes and number of the files of one batch at most.
 const BATCH_BYTES: usize = 24 << 20;
 const BATCH_FILES: usize = 4096;
+/// Files of this size on are gone on with after a cut.
+pub(super) const RESUMED: u64 = 8 << 20;
 /// Bytes that are read at a time.
 const PIECE: usize = 1 << 20;
+
+/// How much of a file there was, and how much of that an earlier run had moved.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moved {
+    pub(super) size: u64,
+    pub(super) resumed: u64,
+}
 
 /// Why a file was not stored.
 enum Failed {
@@ -44,7 +56,12 @@ pub(super) fn login_to_put(put: &Put) -> Result<Connected, Fault> {
     put.account.login(stdin)
 }
 
-pub(super) fn put(client: &mut Client, put: &Put, report: &mut Report) -> Result<(), Fault> {
+pub(super) fn put(
+    client: &mut Client,
+    device: &Device,
+    put: &Put,
+    report: &mut Report,
+) -> Result<(), Fault> {
     let found = gathered(&put.files, put.name.as_deref(), put.recursive)?;
     for (path, why) in found.passed_over {
         report.note(format!("not stored: {}: {why}", path.display()));
@@ -52,15 +69,17 @@ pub(super) fn put(client: &mut Client, put: &Put, report: &mut Report) -> Result
     for (name, fault) in found.failed {
         report.failed(&name, fault);
     }
+    let piped = found.sources.iter().any(|source| is_standard(&source.path));
     let total = found.sources.iter().map(|source| source.size).sum();
     let mut batch = Batch {
-        bar: bar(total),
+        bar: Progress::new((!piped).then_some(total)),
         files: Vec::new(),
         held: 0,
     };
     for source in found.sources {
         let stored = match source.size > SMALL || is_standard(&source.path) {
-            true => stream(client, &source, &batch.bar).map(|size| stored(report, &source, size)),
+            true => stream(client, device, &source, &batch.bar)
+                .map(|moved| did(report, "stored", &source.name, moved, json!({}))),
             false => batch.add(client, &source, report),
         };
         match stored {
@@ -70,22 +89,28 @@ pub(super) fn put(client: &mut Client, put: &Put, report: &mut Report) -> Result
         }
     }
     batch.flush(client, report)?;
-    batch.bar.finish_and_clear();
     report.end("put")
 }
 
-fn stored(report: &mut Report, source: &Source, size: u64) {
-    did(report, "stored", &source.name, size);
-}
-
-fn did(report: &mut Report, what: &str, name: &[u8], size: u64) {
-    let line = format!("{what} {} ({size} bytes)", shown(name));
-    report.did(line, json!({ "name": named(name), "bytes": size }));
+/// Tells of one file.
+pub(super) fn did(report: &mut Report, what: &str, name: &[u8], moved: Moved, mut more: Value) {
+    let Moved { size, resumed } = moved;
+    more["name"] = named(name);
+    more["bytes"] = Value::from(size);
+    let earlier = match resumed {
+        0 => String::new(),
+        resumed => {
+            more["resumed"] = Value::from(resumed);
+            format!(", {resumed} of them by an earlier run")
+        }
+    };
+    let line = format!("{what} {} ({size} bytes{earlier})", shown(name));
+    report.did(line, more);
 }
 
 /// Small files that wait to be stored under one head.
 struct Batch {
-    bar: ProgressBar,
+    bar: Progress,
     files: Vec<(Vec<u8>, Vec<u8>)>,
     held: usize,
 }
@@ -103,7 +128,7 @@ impl Batch {
             self.flush(client, report).map_err(Failed::All)?;
         }
         self.held += content.len();
-        self.bar.inc(content.len() as u64);
+        self.bar.add(content.len() as u64);
         self.files.push((source.name.clone(), content));
         Ok(())
     }
@@ -119,35 +144,65 @@ impl Batch {
         };
         now(client.upload_many(&files)).map_err(|error| fault(&what, &error))?;
         for (name, content) in self.files.drain(..) {
-            did(report, "stored", &name, content.len() as u64);
+            let size = content.len() as u64;
+            did(
+                report,
+                "stored",
+                &name,
+                Moved { size, resumed: 0 },
+                json!({}),
+            );
         }
         self.held = 0;
         Ok(())
     }
 }
 
-fn stream(client: &mut Client, source: &Source, bar: &ProgressBar) -> Result<u64, Failed> {
+/// A large file, piece by piece. Cut off, it is gone on with by the next run of the same command.
+fn stream(
+    client: &mut Client,
+    device: &Device,
+    source: &Source,
+    bar: &Progress,
+) -> Result<Moved, Failed> {
     let doing = format!("put {}", shown(&source.name));
     let failed = |error| Failed::All(fault(&doing, &error));
     let unread = |error| Failed::Alone(unread(&source.path, &error));
     let mut reader = opened(&source.path).map_err(unread)?;
-    let mut uploading = client.upload(&source.name).map_err(failed)?;
+    let mut journal = Journal::of(device.folder(), &source.name);
+    let uploading = match source.size < RESUMED && !is_standard(&source.path) {
+        true => client.upload(&source.name),
+        false => now(client.upload_resumed(&source.name, journal.read(&source.name))),
+    };
+    let mut uploading = uploading.map_err(failed)?;
     let mut piece = vec![0; PIECE];
     let mut size = 0;
     loop {
+        if let Some(begun) = uploading.begun() {
+            journal.note(&source.name, begun, uploading.stored());
+        }
         let read = full(&mut reader, &mut piece).map_err(unread)?;
         if read == 0 {
             break;
         }
         now(uploading.write(&piece[..read])).map_err(failed)?;
         size += read as u64;
-        bar.inc(read as u64);
+        bar.add(read as u64);
     }
     if !is_standard(&source.path) {
         unchanged(source, size).map_err(Failed::Alone)?;
     }
-    now(uploading.finish()).map_err(failed)?;
-    Ok(size)
+    let resumed = uploading.resumed();
+    let finished = now(uploading.finish());
+    // After a race, what was sent may be for people who must not read the rest.
+    if matches!(
+        finished,
+        Ok(()) | Err(Error::Unavailable(Unavailable::Contended))
+    ) {
+        journal.end();
+    }
+    finished.map_err(failed)?;
+    Ok(Moved { size, resumed })
 }
 
 fn opened(path: &Path) -> io::Result<Box<dyn Read>> {
@@ -290,14 +345,4 @@ pub(super) fn remove(
         report.did(format!("deleted {}", shown(name)), named(name));
     }
     Ok(())
-}
-
-/// Shows itself where a person is watching, once something takes longer than a second.
-pub(super) fn bar(total: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(4));
-    let template = "{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar
 }

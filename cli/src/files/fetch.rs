@@ -6,13 +6,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use turncoat_core::Error;
 
 use super::Get;
-use super::connect::{Client, Connected, now};
-use super::content::{bar, present};
+use super::connect::{Client, Connected, Fetching, now};
+use super::content::{Moved, RESUMED, did, present};
 use super::gather::is_standard;
-use super::landing::{Landing, Large, Places, Target, target, vacant};
-use super::names::{given, local, named, shown};
+use super::landing::{Landing, Places, Target, target, vacant};
+use super::large::Large;
+use super::names::{given, local, shown};
+use super::progress::Progress;
 use super::report::Report;
 use super::told::fault;
 use crate::status::Fault;
@@ -41,11 +44,13 @@ pub(super) fn login_to_get(get: &Get) -> Result<Connected, Fault> {
     get.account.login(false)
 }
 
-fn note(report: &mut Report, name: &[u8], size: u64, monotone: bool) {
-    let line = format!("fetched {} ({size} bytes)", shown(name));
-    report.did(
-        line,
-        json!({ "name": named(name), "bytes": size, "monotone": monotone }),
+fn note(report: &mut Report, name: &[u8], moved: Moved, monotone: bool) {
+    did(
+        report,
+        "fetched",
+        name,
+        moved,
+        json!({ "monotone": monotone }),
     );
 }
 
@@ -160,12 +165,14 @@ fn many(
         let mut sizes = vec![0; files.len()];
         let mut landing = Landing::new(places);
         let mut disk = Ok(());
+        let progress = Progress::new(None);
         let came = now(client.download_many(&slices, |number, content| {
             // After a failure of the disk the rest is of no use.
             if disk.is_ok()
                 && let Some((_, path)) = files.get(number)
             {
                 sizes[number] = content.len() as u64;
+                progress.add(sizes[number]);
                 disk = landing.add(number, path, &content);
             }
         }));
@@ -176,7 +183,13 @@ fn many(
             .as_ref()
             .map_or(monotone, |came| came.freshness.monotone);
         for number in landed.named {
-            note(report, &files[number].0, sizes[number], monotone);
+            let size = sizes[number];
+            note(
+                report,
+                &files[number].0,
+                Moved { size, resumed: 0 },
+                monotone,
+            );
         }
         for (number, fault) in landed.failed {
             report.failed(&files[number].0, fault);
@@ -198,13 +211,35 @@ fn to_file(
     places: &mut Places,
     report: &mut Report,
 ) -> Result<(), Fault> {
-    let large = Large::begin(path)?;
-    let (size, monotone) = fetch(client, name, |piece| {
+    let failed = |error: &Error| fault(&format!("get {}", shown(name)), error);
+    let mut downloading = now(client.download(name)).map_err(|error| failed(&error))?;
+    let monotone = downloading.freshness().monotone;
+    let (large, resumed) = match downloading.size() < RESUMED {
+        true => (Large::begin(path)?, 0),
+        false => Large::resumed(path, name, |held| downloading.skip(held))?,
+    };
+    let take = |piece| {
         large.add(piece);
         Ok(())
-    })?;
+    };
+    let size = match pump(&mut downloading, resumed, take) {
+        Ok(size) => size,
+        // What was authentic before stays so; but whoever is caught gets no second chance at it.
+        Err(Stopped::Store(error @ Error::Violation(_))) => {
+            large.discard();
+            return Err(failed(&error));
+        }
+        Err(Stopped::Store(error)) => {
+            let kept = large.cut().map(|kept| {
+                let kept = kept.display();
+                format!("\n  what came is kept in {kept}; the same command goes on from there")
+            });
+            return Err(failed(&error).and(&kept.unwrap_or_default()));
+        }
+        Err(Stopped::Place(fault)) => return Err(fault),
+    };
     large.land(places)?;
-    note(report, name, size, monotone);
+    note(report, name, Moved { size, resumed }, monotone);
     Ok(())
 }
 
@@ -219,26 +254,44 @@ fn to_stream(
     let mut stream = OpenOptions::new().write(true).open(path).map_err(failed)?;
     let write = |piece: Vec<u8>| stream.write_all(&piece).map_err(failed);
     let (size, monotone) = fetch(client, name, write)?;
-    note(report, name, size, monotone);
+    note(report, name, Moved { size, resumed: 0 }, monotone);
     Ok(())
 }
 
 fn fetch(
     client: &mut Client,
     name: &[u8],
-    mut take: impl FnMut(Vec<u8>) -> Result<(), Fault>,
+    take: impl FnMut(Vec<u8>) -> Result<(), Fault>,
 ) -> Result<(u64, bool), Fault> {
-    let doing = format!("get {}", shown(name));
-    let failed = |error| fault(&doing, &error);
+    let failed = |error| fault(&format!("get {}", shown(name)), &error);
     let mut downloading = now(client.download(name)).map_err(failed)?;
     let monotone = downloading.freshness().monotone;
-    let bar = bar(downloading.size());
-    let mut size = 0;
-    while let Some(piece) = now(downloading.next()).map_err(failed)? {
-        size += piece.len() as u64;
-        take(piece)?;
-        bar.set_position(size);
-    }
-    bar.finish_and_clear();
+    let size = pump(&mut downloading, 0, take).map_err(|stopped| match stopped {
+        Stopped::Store(error) => failed(error),
+        Stopped::Place(fault) => fault,
+    })?;
     Ok((size, monotone))
+}
+
+/// What came to an end too early.
+enum Stopped {
+    Store(Error),
+    Place(Fault),
+}
+
+/// Moves what is left of a file, of which `size` bytes are there.
+fn pump(
+    downloading: &mut Fetching<'_>,
+    mut size: u64,
+    mut take: impl FnMut(Vec<u8>) -> Result<(), Fault>,
+) -> Result<u64, Stopped> {
+    let progress = Progress::new(Some(downloading.size()));
+    progress.start_at(size);
+    while let Some(piece) = now(downloading.next()).map_err(Stopped::Store)? {
+        let more = piece.len() as u64;
+        size += more;
+        take(piece).map_err(Stopped::Place)?;
+        progress.add(more);
+    }
+    Ok(size)
 }

@@ -6,8 +6,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 
 use super::interrupt;
 use crate::status::Fault;
@@ -15,12 +13,8 @@ use crate::status::Fault;
 /// Files that get their names together, and their bytes, at most.
 const TOGETHER_FILES: usize = 4096;
 const TOGETHER_BYTES: usize = 64 << 20;
-/// Bytes after which what was written is pushed to the disk, so that little is left at the end.
-const PUSHED: u64 = 32 << 20;
-/// Pieces that may wait for the disk; each is as large as a pack.
-const WAITING: usize = 2;
 
-fn failed(path: &Path) -> impl Fn(io::Error) -> Fault + '_ {
+pub(super) fn failed(path: &Path) -> impl Fn(io::Error) -> Fault + '_ {
     move |error| Fault::machine(format!("{}: {error}", path.display()))
 }
 
@@ -81,16 +75,17 @@ pub(super) fn vacant(path: &Path, force: bool) -> Result<(), Fault> {
     }
 }
 
-/// A file that is being written beside its place. Dropped, it is gone.
+/// A file that is being written beside its place. Dropped, it is gone, unless it is to be left.
 #[derive(Debug)]
-struct Partial {
-    path: PathBuf,
-    place: PathBuf,
-    named: bool,
+pub(super) struct Partial {
+    pub(super) path: PathBuf,
+    pub(super) place: PathBuf,
+    /// It has its name, or a later run goes on with it.
+    pub(super) left: bool,
 }
 
 impl Partial {
-    fn begin(place: &Path) -> io::Result<(Self, File)> {
+    pub(super) fn begin(place: &Path) -> io::Result<(Self, File)> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         // Not made of the place's name, which may be as long as a name can be.
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -103,7 +98,7 @@ impl Partial {
         let partial = Self {
             path,
             place: place.to_owned(),
-            named: false,
+            left: false,
         };
         Ok((partial, file))
     }
@@ -111,7 +106,7 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        if !self.named {
+        if !self.left {
             // What is left over is no file of anybody's.
             let _ = fs::remove_file(&self.path);
         }
@@ -138,7 +133,7 @@ impl Places {
 
     /// Gives the file its name. Without `force`, nothing is replaced that came to be there since;
     /// what is replaced hands its permissions on.
-    fn name(&mut self, mut partial: Partial) -> Result<(), Fault> {
+    pub(super) fn name(&mut self, mut partial: Partial) -> Result<(), Fault> {
         let place = partial.place.clone();
         let failed = failed(&place);
         let there = place.symlink_metadata().ok();
@@ -163,7 +158,7 @@ impl Places {
             }
             renamed => renamed.map_err(&failed)?,
         }
-        partial.named = true;
+        partial.left = true;
         self.landed.insert((own.dev(), own.ino()));
         Ok(())
     }
@@ -190,7 +185,7 @@ fn link_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
     fs::remove_file(from)
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     let folder = path.parent();
     let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
@@ -292,90 +287,15 @@ impl<'a> Landing<'a> {
     }
 }
 
-fn synced_folder(folder: &Path) -> Result<(), Fault> {
+pub(super) fn synced_folder(folder: &Path) -> Result<(), Fault> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(failed(folder))
 }
 
-/// One large file, written and synced beside the work that makes it.
-#[derive(Debug)]
-pub(super) struct Large {
-    partial: Partial,
-    file: File,
-    pieces: SyncSender<Vec<u8>>,
-    writer: JoinHandle<io::Result<()>>,
-}
-
-impl Large {
-    pub(super) fn begin(path: &Path) -> Result<Self, Fault> {
-        let failed = failed(path);
-        fs::create_dir_all(folder_of(path)).map_err(&failed)?;
-        let (partial, file) = Partial::begin(path).map_err(&failed)?;
-        let (pieces, written) = sync_channel(WAITING);
-        let own = file.try_clone().map_err(&failed)?;
-        let writer = std::thread::Builder::new().name("writer".to_owned());
-        let writer = writer.spawn(move || write_all(own, &written));
-        Ok(Self {
-            partial,
-            file,
-            pieces,
-            writer: writer.map_err(&failed)?,
-        })
-    }
-
-    /// Adds a piece. A failure of the disk may come to light later, but before the file has its
-    /// name.
-    pub(super) fn add(&self, piece: Vec<u8>) {
-        // The writer ends early only where it failed, and says so at the end.
-        let _ = self.pieces.send(piece);
-    }
-
-    /// Makes it durable and gives it its name.
-    pub(super) fn land(self, places: &mut Places) -> Result<(), Fault> {
-        let Self {
-            partial,
-            file,
-            pieces,
-            writer,
-        } = self;
-        let place = partial.place.clone();
-        let failed = failed(&place);
-        drop(pieces);
-        let written = writer.join();
-        written
-            .unwrap_or_else(|_| Err(io::Error::other("the writer stopped")))
-            .and_then(|()| file.sync_all())
-            .map_err(&failed)?;
-        places.name(partial)?;
-        synced_folder(folder_of(&place))
-    }
-}
-
-fn write_all(mut file: File, pieces: &Receiver<Vec<u8>>) -> io::Result<()> {
-    let (push, pushes) = sync_channel::<()>(1);
-    let own = file.try_clone()?;
-    let pusher = std::thread::Builder::new().name("pusher".to_owned());
-    let pusher = pusher.spawn(move || {
-        // A failure comes up again when all is synced in the end.
-        while pushes.recv().is_ok() && own.sync_data().is_ok() {}
-    })?;
-    let mut since = 0;
-    while let Ok(piece) = pieces.recv() {
-        file.write_all(&piece)?;
-        since += piece.len() as u64;
-        if since >= PUSHED && push.try_send(()).is_ok() {
-            since = 0;
-        }
-    }
-    drop(push);
-    // It holds a handle of the file and nothing else.
-    let _ = pusher.join();
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Landing, Large, Places, Target, target, vacant};
+    use super::super::large::Large;
+    use super::{Landing, Places, Target, target, vacant};
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::path::Path;
@@ -479,28 +399,5 @@ mod tests {
             assert_eq!(fs::read(root.path().join("a/file")).unwrap(), b"first");
             fs::remove_file(root.path().join("a/file")).unwrap();
         }
-    }
-
-    #[test]
-    fn a_large_file_lands_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("below").join("x".repeat(255));
-        let large = Large::begin(&path).unwrap();
-        for byte in 0..40 {
-            large.add(vec![byte; 1 << 20]);
-        }
-        large.land(&mut Places::new(false)).unwrap();
-        let content = fs::read(&path).unwrap();
-        assert!(
-            content
-                .chunks(1 << 20)
-                .zip(0..40)
-                .all(|(piece, byte)| piece == vec![byte; 1 << 20])
-        );
-        assert_eq!(content.len(), 40 << 20);
-        let cut = Large::begin(&path.with_file_name("cut")).unwrap();
-        cut.add(vec![1]);
-        drop(cut);
-        assert_eq!(names(path.parent().unwrap()).len(), 1);
     }
 }

@@ -6,10 +6,13 @@ mod device;
 mod fetch;
 mod gather;
 mod interrupt;
+mod journal;
 mod landing;
+mod large;
 mod names;
 mod password;
 mod people;
+mod progress;
 mod report;
 mod told;
 
@@ -208,7 +211,7 @@ fn work(files: &Files, output: &mut impl Write, report: &mut Report) -> Result<(
     let worked = match files {
         Files::SignUp(_) => people::account(client, true, report),
         Files::Login(_) => people::account(client, false, report),
-        Files::Put(put) => content::put(client, put, report),
+        Files::Put(put) => content::put(client, &device, put, report),
         Files::Get(get) => fetch::get(client, get, output, report),
         Files::Append(append) => content::append(client, append, report),
         Files::Ls(_) => content::list(client, report),
@@ -220,5 +223,11 @@ fn work(files: &Files, output: &mut impl Write, report: &mut Report) -> Result<(
         Files::Compare(compare) => people::compare(client, &device, compare, report),
     };
     report.work = began.elapsed();
-    worked
+    for forgotten in client.forgotten() {
+        report.forgot(forgotten);
+    }
+    worked.map_err(|fault| match client.contradictions().first() {
+        Some(kept) => files.account().with_evidence(fault, &device, kept),
+        None => fault,
+    })
 }

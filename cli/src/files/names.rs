@@ -48,11 +48,28 @@ pub(super) fn shown(name: &[u8]) -> String {
 pub(super) fn named(name: &[u8]) -> Value {
     match str::from_utf8(name) {
         Ok(text) => Value::from(text),
-        Err(_) => {
-            let digits: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
-            json!({ "hex": digits })
-        }
+        Err(_) => json!({ "hex": hex(name) }),
     }
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes that hexadecimal digits stand for.
+pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
+    let digits = text.trim().as_bytes();
+    let value = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|v| u8::try_from(v).ok())
+    };
+    let pairs = digits.chunks(2).map(|pair| match pair {
+        [high, low] => Some(value(*high)? << 4 | value(*low)?),
+        _ => None,
+    });
+    pairs.collect()
 }
 
 /// Where a name belongs below the working folder.
@@ -73,7 +90,7 @@ pub(super) fn local(name: &[u8]) -> Result<PathBuf, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::{kept, local, named, shown};
+    use super::{bytes, hex, kept, local, named, shown};
     use serde_json::json;
 
     #[test]
@@ -89,6 +106,14 @@ mod tests {
         ] {
             assert!(local(name.as_bytes()).is_err(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn digits_stand_for_bytes_and_nothing_else_does() {
+        let line = format!("{}\n", hex(&[0, 255, 16]));
+        assert_eq!(bytes(&line), Some(vec![0, 255, 16]));
+        assert_eq!(bytes("abc"), None);
+        assert_eq!(bytes("+1"), None);
     }
 
     #[test]

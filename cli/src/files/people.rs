@@ -12,7 +12,7 @@ use turncoat_core::{Error, Violation};
 
 use super::connect::{Client, now};
 use super::device::Device;
-use super::names::{given, named, shown};
+use super::names::{bytes, given, hex, named, shown};
 use super::report::Report;
 use super::told::fault;
 use super::{Compare, Fingerprint, Receive, Share};
@@ -262,27 +262,9 @@ fn parsed(text: &str) -> Option<Print> {
     bytes(&digits)?.try_into().ok().map(Print)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn bytes(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim().as_bytes();
-    let value = |digit: u8| {
-        char::from(digit)
-            .to_digit(16)
-            .and_then(|v| u8::try_from(v).ok())
-    };
-    let pairs = digits.chunks(2).map(|pair| match pair {
-        [high, low] => Some(value(*high)? << 4 | value(*low)?),
-        _ => None,
-    });
-    pairs.collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{bytes, grouped, hex, parsed};
+    use super::{grouped, parsed};
     use turncoat_core::id::Fingerprint;
 
     #[test]
@@ -292,15 +274,5 @@ mod tests {
         assert_eq!(parsed(&print.to_string()), Some(print));
         assert_eq!(parsed("12"), None);
         assert_eq!(parsed(&grouped(&print).replace('0', "g")), None);
-    }
-
-    #[test]
-    fn a_statement_is_a_line_of_text() {
-        assert_eq!(
-            bytes(&format!("{}\n", hex(&[0, 255, 16]))),
-            Some(vec![0, 255, 16])
-        );
-        assert_eq!(bytes("abc"), None);
-        assert_eq!(bytes("+1"), None);
     }
 }

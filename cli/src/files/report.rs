@@ -4,9 +4,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use turncoat_core::client::Forgotten;
 
 use super::names::{named, shown};
 use crate::status::{Fault, Status};
+use crate::time;
 
 /// Failures that are told one by one; of more the number is told.
 const TOLD_MAX: usize = 20;
@@ -21,6 +23,7 @@ pub(super) struct Report {
     result: Option<Value>,
     failed: Vec<(Vec<u8>, Fault)>,
     notes: Vec<String>,
+    forgotten: Vec<Value>,
 }
 
 impl Report {
@@ -44,6 +47,35 @@ impl Report {
     /// Something to know beside what was done.
     pub(super) fn note(&mut self, note: String) {
         self.notes.push(note);
+    }
+
+    /// This device wrote something that it does not remember.
+    pub(super) fn forgot(&mut self, forgotten: &Forgotten) {
+        let Forgotten {
+            space,
+            remembered,
+            written,
+            written_ms,
+        } = forgotten;
+        let at = time::utc(written_ms / 1000);
+        let known = match remembered {
+            Some(known) => format!("what it remembers ends at height {}", known.height),
+            None => "it remembers nothing of it".to_owned(),
+        };
+        self.notes.push(format!(
+            "this device wrote height {} of space {space} at {at}, and {known}: its state was put \
+             back from an older copy, or a copy of it is in use elsewhere. What it saw in between \
+             is forgotten, and so is any newer state that the server might hide: compare with \
+             another device (turncoat compare)",
+            written.height
+        ));
+        self.forgotten.push(json!({
+            "space": space.to_string(),
+            "height": written.height.0,
+            "head": written.head.to_string(),
+            "written_ms": written_ms,
+            "remembered_height": remembered.map(|known| known.height.0),
+        }));
     }
 
     /// The end of several things, of which some may have failed.
@@ -109,6 +141,9 @@ impl Report {
         document.insert("result".into(), result);
         if !self.notes.is_empty() {
             document.insert("notes".into(), Value::from(self.notes.clone()));
+        }
+        if !self.forgotten.is_empty() {
+            document.insert("forgotten".into(), Value::from(self.forgotten.clone()));
         }
         if !self.failed.is_empty() {
             let failed = self.failed.iter();
