@@ -11,7 +11,7 @@ use turncoat_core::{Error, Unavailable};
 
 use super::connect::{Client, Connected, now};
 use super::device::Device;
-use super::gather::{Source, gathered, is_standard};
+use super::gather::{Source, changed, gathered, is_standard};
 use super::journal::Journal;
 use super::names::{given, named, shown};
 use super::progress::Progress;
@@ -232,9 +232,9 @@ fn unread(path: &Path, error: &io::Error) -> Fault {
 
 /// A file that changes while it is read is not stored: what was read may never have been in it.
 fn unchanged(source: &Source, size: u64) -> Result<(), Fault> {
-    let now = fs::metadata(&source.path).map(|metadata| metadata.len());
-    match now {
-        Ok(now) if now == size && now == source.size => Ok(()),
+    let found = (source.size, source.changed);
+    match fs::metadata(&source.path) {
+        Ok(now) if size == source.size && found == (now.len(), changed(&now)) => Ok(()),
         _ => Err(Fault::usage(format!(
             "{}: it changed while it was read, and was not stored; put it again",
             source.path.display()
@@ -345,4 +345,28 @@ pub(super) fn remove(
         report.did(format!("deleted {}", shown(name)), named(name));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{gathered, unchanged, whole};
+    use std::fs;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn a_file_that_changed_since_it_was_found_is_not_stored() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file");
+        fs::write(&path, b"one").unwrap();
+        let found = gathered(std::slice::from_ref(&path), None, false).unwrap();
+        let source = &found.sources[0];
+        assert_eq!(whole(source).unwrap(), b"one");
+        assert!(unchanged(source, 3).is_ok() && unchanged(source, 2).is_err());
+        // Another content of the same size, and a date that hides it.
+        std::thread::sleep(Duration::from_millis(20));
+        fs::write(&path, b"two").unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert!(whole(source).is_err());
+    }
 }

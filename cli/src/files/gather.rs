@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{self, FileType};
+use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::names::{kept, shown};
@@ -16,6 +17,13 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) name: Vec<u8>,
     pub(super) size: u64,
+    /// When it was changed last, in seconds and nanoseconds, as it was found.
+    pub(super) changed: (i64, i64),
+}
+
+/// When a file was changed last; its owner cannot turn that back.
+pub(super) fn changed(metadata: &Metadata) -> (i64, i64) {
+    (metadata.ctime(), metadata.ctime_nsec())
 }
 
 /// What was found.
@@ -47,6 +55,7 @@ pub(super) fn gathered(
                 path: path.clone(),
                 name: kept(name.unwrap_or_default())?.to_vec(),
                 size: 0,
+                changed: (0, 0),
             });
             continue;
         }
@@ -57,6 +66,7 @@ pub(super) fn gathered(
                 path: path.clone(),
                 name: kept(name)?.to_vec(),
                 size: metadata.len(),
+                changed: changed(&metadata),
             });
         } else if !metadata.is_dir() {
             return Err(unread(path, &"neither file nor folder"));
@@ -118,6 +128,7 @@ fn below(folder: &Path, above: &[u8], found: &mut Gathered) -> Result<(), Fault>
                         path,
                         name,
                         size: metadata.len(),
+                        changed: changed(&metadata),
                     }),
                     Err(fault) => found.failed.push((name, fault)),
                 },
