@@ -9,5 +9,6 @@ mod frames;
 mod half_done;
 mod model;
 mod noise;
+mod resume;
 mod sharing;
 mod trusted_state;
