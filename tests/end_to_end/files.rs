@@ -466,6 +466,17 @@ fn a_get_that_was_killed_fetches_only_the_rest_and_believes_no_disk() {
         assert!(fs::read(phone.folder.join("film")).unwrap() == content);
         assert!(left().is_none());
     }
+    // A signal says what it leaves, and what it is good for.
+    let mut get = phone.command(&server, &["get", "film", "-f"]);
+    let mut child = get.stderr(Stdio::piped()).spawn().unwrap();
+    awaited("some of it", some);
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let mut told = String::new();
+    let mut errors = child.stderr.take().unwrap();
+    errors.read_to_string(&mut told).unwrap();
+    let name = left().unwrap().file_name().unwrap().to_owned();
+    assert!(told.contains(name.to_str().unwrap()), "{told}");
 }
 
 #[test]

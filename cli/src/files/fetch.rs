@@ -12,6 +12,7 @@ use super::Get;
 use super::connect::{Client, Connected, Fetching, now};
 use super::content::{Moved, RESUMED, did, present};
 use super::gather::is_standard;
+use super::interrupt;
 use super::landing::{Landing, Places, Target, target, vacant};
 use super::large::Large;
 use super::names::{given, local, shown};
@@ -230,10 +231,7 @@ fn to_file(
             return Err(failed(&error));
         }
         Err(Stopped::Store(error)) => {
-            let kept = large.cut().map(|kept| {
-                let kept = kept.display();
-                format!("\n  what came is kept in {kept}; the same command goes on from there")
-            });
+            let kept = large.cut().map(|kept| interrupt::going_on(&kept));
             return Err(failed(&error).and(&kept.unwrap_or_default()));
         }
         Err(Stopped::Place(fault)) => return Err(fault),

@@ -17,11 +17,14 @@ use crate::status::{Fault, Status};
 /// What a signal must put right.
 struct Left {
     partials: BTreeSet<PathBuf>,
+    /// Files that a later run goes on with.
+    kept: BTreeSet<PathBuf>,
     terminal: Option<(File, Termios)>,
 }
 
 static LEFT: Mutex<Left> = Mutex::new(Left {
     partials: BTreeSet::new(),
+    kept: BTreeSet::new(),
     terminal: None,
 });
 
@@ -40,11 +43,17 @@ pub(super) fn watch(json: bool) -> Result<(), Fault> {
         if let Some((terminal, settings)) = &left.terminal {
             let _ = tcsetattr(terminal, SetArg::TCSANOW, settings);
         }
-        let fault = Fault::of(
-            Status::Interrupted,
+        let mut message =
             "interrupted; what had not come to its end may still take effect at the server"
-                .to_owned(),
-        );
+                .to_owned();
+        for kept in &left.kept {
+            match fs::metadata(kept) {
+                Ok(metadata) if metadata.len() > 0 => message.push_str(&going_on(kept)),
+                // Nothing came.
+                _ => drop(fs::remove_file(kept)),
+            }
+        }
+        let fault = Fault::of(Status::Interrupted, message);
         // Nobody may be listening any more; that is no reason to stay. The lock of standard output
         // is another thread's.
         let _ = writeln!(io::stderr(), "\nerror: {}", fault.shown());
@@ -63,9 +72,22 @@ pub(super) fn begun(partial: &Path) {
     left().partials.insert(partial.to_owned());
 }
 
+/// Notes a file that is to be left for a later run.
+pub(super) fn kept(partial: &Path) {
+    left().kept.insert(partial.to_owned());
+}
+
 /// The file has its name, or is removed.
 pub(super) fn ended(partial: &Path) {
-    left().partials.remove(partial);
+    let mut left = left();
+    left.partials.remove(partial);
+    left.kept.remove(partial);
+}
+
+/// What to know of a file that is left.
+pub(super) fn going_on(kept: &Path) -> String {
+    let kept = kept.display();
+    format!("\n  what came is kept in {kept}; the same command goes on from there")
 }
 
 /// Puts the terminal back as it was once this is dropped, or at a signal.

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
+use super::interrupt;
 use super::journal::short;
 use super::landing::{Partial, Places, failed, folder_of, synced_folder};
 use crate::status::Fault;
@@ -107,12 +108,13 @@ impl Large {
     }
 
     /// Ends without landing, and says where what came is kept, if it is.
-    pub(super) fn cut(self) -> Option<PathBuf> {
+    pub(super) fn cut(mut self) -> Option<PathBuf> {
         drop(self.pieces);
         // What the disk did not take, a later run does not find.
         let _ = self.writer.join();
-        let some = self.file.metadata().is_ok_and(|left| left.len() > 0);
-        (self.partial.left && some).then(|| self.partial.path.clone())
+        // A file of nothing is good for nothing.
+        self.partial.left &= self.file.metadata().is_ok_and(|left| left.len() > 0);
+        self.partial.left.then(|| self.partial.path.clone())
     }
 
     /// Ends without landing, and keeps nothing.
@@ -139,6 +141,7 @@ fn left_over(place: &Path, name: &[u8]) -> io::Result<(Partial, Flock<File>)> {
         false => options.create_new(true).open(&path)?,
     };
     let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
+    interrupt::kept(&path);
     let partial = Partial {
         path,
         place: place.to_owned(),
@@ -225,6 +228,9 @@ mod tests {
         large.add(b"abcdef".to_vec());
         let (other, held) = Large::resumed(&path, b"name", |_| 3).unwrap();
         assert_eq!((held, other.cut()), (0, None));
+        let (empty, _) = Large::resumed(&path, b"another name", |_| 0).unwrap();
+        assert_eq!(empty.cut(), None);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         let kept = large.cut().unwrap();
         assert_eq!(fs::read(&kept).unwrap(), b"abcdef");
         let mut seen = Vec::new();
