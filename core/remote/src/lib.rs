@@ -7,6 +7,7 @@
 mod ahead;
 pub mod api;
 mod bounded;
+mod resolved;
 
 use std::fmt;
 use std::io::Read as _;
@@ -18,12 +19,12 @@ use ureq::http::HeaderMap;
 use ureq::http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, TRANSFER_ENCODING,
 };
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
 
 use self::ahead::Ahead;
 use self::api::{MEDIA_TYPE, Operation};
 use self::bounded::Bounded;
+use self::resolved::Resolved;
 
 /// Connections that are kept at most.
 const CONNECTIONS: usize = 16;
@@ -77,7 +78,7 @@ impl HttpRemote {
             .build();
         Self {
             line: Line {
-                agent: Agent::with_parts(config, Bounded::default(), DefaultResolver::default()),
+                agent: Agent::with_parts(config, Bounded::default(), Resolved::default()),
                 address: address.trim_end_matches('/').to_owned(),
             },
             depth: 0,
