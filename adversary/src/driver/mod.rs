@@ -120,11 +120,6 @@ pub trait Client {
         true
     }
 
-    /// Whether any device has kept anything between its operations so far.
-    fn remembers(&self) -> bool {
-        true
-    }
-
     /// Reads the accepted heads out of a device's durable state, for the oracles.
     fn accepted(&self, _durable: &[u8]) -> Vec<Accepted> {
         Vec::new()

@@ -67,10 +67,6 @@ impl Client for OverHttp {
         self.client.is_asked(operation)
     }
 
-    fn remembers(&self) -> bool {
-        self.client.remembers()
-    }
-
     fn accepted(&self, durable: &[u8]) -> Vec<Accepted> {
         self.client.accepted(durable)
     }

@@ -4,43 +4,40 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::seen::{Case, Standing};
 use super::truth::{Effect, Op, Use, uses};
-use super::{Facts, Judgement, cite, quote};
+use super::{Judgement, cite, quote};
 use crate::client::{Class, DeviceName, Operation};
 use crate::history::Event;
 use crate::verdict::Guarantee;
 
-pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
+pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
     for reading in &case.readings {
         let what = match reading.standing {
             Standing::Stale => "a state older than one that this device had seen",
             Standing::Regressed => "a state that lacks what its writers had seen",
             _ => continue,
         };
-        if !admits(facts, &case.truth.ops[reading.op]) {
-            judgement.breach(
-                Guarantee::G3,
-                Some(case.truth.ops[reading.op].id),
-                format!(
-                    "{} returned {}: {what}",
-                    cite(case, reading.op),
-                    quote(reading.content)
-                ),
-            );
+        let op = &case.truth.ops[reading.op];
+        let (returned, number) = (quote(reading.content), Some(op.id));
+        let what = format!("{} returned {returned}: {what}", cite(case, reading.op));
+        // The word of a client excuses what its process cannot have known by itself, and no more:
+        // whatever it keeps, what one process has seen it can hold against the next answer.
+        if says_that_it_cannot_know(op) && case.is_fresh_in_its_life(reading) {
+            judgement.admit(Guarantee::G3, number, what);
+        } else {
+            judgement.breach(Guarantee::G3, number, what);
         }
     }
     judge_heads(case, judgement);
     for op in 0..case.truth.ops.len() {
-        judge_absence(case, facts, op, judgement);
-        judge_claims(case, facts, op, judgement);
+        judge_absence(case, op, judgement);
+        judge_claims(case, op, judgement);
     }
 }
 
-/// Whether a client that keeps nothing said of this answer that it cannot know its age.
-pub(super) fn admits(facts: &Facts, op: &Op<'_>) -> bool {
-    !facts.remembers
-        && op
-            .answer()
-            .is_some_and(|answer| answer.claims.monotone == Some(false))
+/// Whether the client said of this answer that it cannot know its age.
+pub(super) fn says_that_it_cannot_know(op: &Op<'_>) -> bool {
+    op.answer()
+        .is_some_and(|answer| answer.claims.monotone == Some(false))
 }
 
 /// Accepted heads never go back.
@@ -73,14 +70,14 @@ fn judge_heads(case: &Case<'_>, judgement: &mut Judgement) {
 }
 
 /// A device that has seen a name does not believe that there is none.
-fn judge_absence(case: &Case<'_>, facts: &Facts, at: usize, judgement: &mut Judgement) {
+fn judge_absence(case: &Case<'_>, at: usize, judgement: &mut Judgement) {
     let op = &case.truth.ops[at];
     // A mistake of the caller's that is none of the others is that there is no such file, in
     // whatever words: the user believes that it is gone.
     let denied = op.failure().is_some_and(|failure| {
         failure.class == Class::Usage && !OTHER_MISTAKES.contains(&failure.name.as_str())
     });
-    if !denied || !facts.remembers {
+    if !denied {
         return;
     }
     for (name, used) in uses(op.what) {
@@ -134,7 +131,7 @@ fn may_be_gone(case: &Case<'_>, bound: usize, name: &[u8], by: &Op<'_>) -> bool 
 }
 
 /// Each claim is compared with what is true.
-fn judge_claims(case: &Case<'_>, facts: &Facts, at: usize, judgement: &mut Judgement) {
+fn judge_claims(case: &Case<'_>, at: usize, judgement: &mut Judgement) {
     let op = &case.truth.ops[at];
     let Some(claims) = op.answer().map(|answer| &answer.claims) else {
         return;
@@ -146,7 +143,7 @@ fn judge_claims(case: &Case<'_>, facts: &Facts, at: usize, judgement: &mut Judge
             format!("{} {what}", cite(case, at)),
         );
     };
-    match (claims.monotone, monotone(case, facts, at)) {
+    match (claims.monotone, monotone(case, at)) {
         (Some(true), Some(false)) => {
             breach("claims to be no older than what it saw before, and saw nothing before".into());
         }
@@ -169,7 +166,7 @@ fn judge_claims(case: &Case<'_>, facts: &Facts, at: usize, judgement: &mut Judge
 
 /// Whether what this operation was shown can be compared with something seen before; none where
 /// the run does not tell.
-fn monotone(case: &Case<'_>, facts: &Facts, at: usize) -> Option<bool> {
+fn monotone(case: &Case<'_>, at: usize) -> Option<bool> {
     let op = &case.truth.ops[at];
     let before = case.truth.ops[..at]
         .iter()
@@ -195,25 +192,34 @@ fn monotone(case: &Case<'_>, facts: &Facts, at: usize) -> Option<bool> {
         return Some(true);
     }
     let reads = matches!(op.what, Operation::Download { .. } | Operation::List);
-    match (before, reads && facts.remembers && seen_the_same(case, at)) {
+    match (before, reads && seen_the_same(case, at)) {
         (false, _) => Some(false),
         (true, true) => Some(true),
         (true, false) => None,
     }
 }
 
-/// Whether this device read or wrote the same name, or listed, before.
+/// Whether this device read or wrote the same name, or listed, before in the same process, which
+/// has shown by a claim that it compares.
 fn seen_the_same(case: &Case<'_>, at: usize) -> bool {
     let op = &case.truth.ops[at];
-    case.truth.ops[..at].iter().any(|other| {
-        let same = match (op.what, other.what) {
-            (Operation::List, Operation::List) => true,
-            _ => uses(op.what)
-                .iter()
-                .any(|(name, _)| uses(other.what).iter().any(|(other, _)| name == other)),
-        };
-        other.lineage == op.lineage && other.answer().is_some() && other.before(op) && same
-    })
+    let mut in_life = case.truth.ops[..at]
+        .iter()
+        .filter(|other| other.life == op.life);
+    let claims = |other: &Op<'_>| {
+        let answer = other.answer();
+        answer.is_some_and(|answer| answer.claims.monotone == Some(true))
+    };
+    in_life.clone().any(claims)
+        && in_life.any(|other| {
+            let same = match (op.what, other.what) {
+                (Operation::List, Operation::List) => true,
+                _ => uses(op.what)
+                    .iter()
+                    .any(|(name, _)| uses(other.what).iter().any(|(other, _)| name == other)),
+            };
+            other.answer().is_some() && other.before(op) && same
+        })
 }
 
 /// Whether a device, as far as the run shows, holds a head of any space of which this one does: who

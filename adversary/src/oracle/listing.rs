@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bits::Bits;
-use super::freshness::admits;
+use super::freshness::says_that_it_cannot_know;
 use super::seen::Case;
 use super::truth::{Effect, Use};
-use super::{Facts, Judgement, cite, quote};
+use super::{Judgement, cite, quote};
 use crate::client::Operation;
 use crate::verdict::Guarantee;
 
 /// Ways to choose what happened last to each deleted name, at most.
 const CHOICES_MAX: usize = 4096;
 
-pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
+pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
     for (at, op) in case.truth.ops.iter().enumerate() {
         let names = op.answer().and_then(|answer| answer.names.as_ref());
         let (Operation::List, Some(names)) = (op.what, names) else {
@@ -28,14 +28,18 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
             );
         }
         let nothing = Bits::default();
-        match explained(case, at, &shown, &case.floors[at]) {
+        let asked = Asked {
+            case,
+            at,
+            floors: &case.floors,
+        };
+        match explained(&asked, &shown, &case.floors[at]) {
             Answered::Yes => {}
             Answered::GivenUp => judgement
                 .undecided
                 .push(format!("too many orders might explain {}", cite(case, at))),
-            Answered::No if admits(facts, op) => {}
             Answered::No => {
-                let stale = explained(case, at, &shown, &nothing) == Answered::Yes;
+                let stale = explained(&asked, &shown, &nothing) == Answered::Yes;
                 let list: Vec<_> = shown.iter().take(8).map(|name| quote(name)).collect();
                 let (guarantee, what) = if stale {
                     (
@@ -45,11 +49,19 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
                 } else {
                     (Guarantee::G5, "the directory at no point in time")
                 };
-                judgement.breach(
-                    guarantee,
-                    Some(op.id),
-                    format!("{} shows {}: {what}", cite(case, at), list.join(" ")),
-                );
+                let what = format!("{} shows {}: {what}", cite(case, at), list.join(" "));
+                // As with contents: a process need not know what another one has seen, if it says so.
+                let by_life = Asked {
+                    floors: &case.lives,
+                    ..asked
+                };
+                if says_that_it_cannot_know(op)
+                    && explained(&by_life, &shown, &case.lives[at]) == Answered::Yes
+                {
+                    judgement.admit(Guarantee::G3, Some(op.id), what);
+                } else {
+                    judgement.breach(guarantee, Some(op.id), what);
+                }
             }
         }
     }
@@ -62,11 +74,20 @@ enum Answered {
     GivenUp,
 }
 
+/// One listing, and what each operation before it is taken to have known.
+#[derive(Clone, Copy)]
+struct Asked<'c, 'h> {
+    case: &'c Case<'h>,
+    at: usize,
+    floors: &'c [Bits],
+}
+
 /// Everything that happened to one name, in the order in which it started.
 type Story = Vec<(usize, bool)>;
 
 /// Whether some state of the directory, which holds `required`, has exactly the names shown.
-fn explained(case: &Case<'_>, at: usize, shown: &BTreeSet<&[u8]>, required: &Bits) -> Answered {
+fn explained(asked: &Asked<'_, '_>, shown: &BTreeSet<&[u8]>, required: &Bits) -> Answered {
+    let (case, at) = (asked.case, asked.at);
     let stories = stories(case, at);
     if shown.iter().any(|name| !stories.contains_key(name)) {
         return Answered::No;
@@ -106,7 +127,7 @@ fn explained(case: &Case<'_>, at: usize, shown: &BTreeSet<&[u8]>, required: &Bit
             .zip(&chosen)
             .map(|((name, last), choice)| (*name, last[*choice]))
             .collect();
-        if holds(case, at, &stories, shown, &last, required) {
+        if holds(asked, &stories, shown, &last, required) {
             return Answered::Yes;
         }
         for (digit, (_, last)) in chosen.iter_mut().zip(&choices) {
@@ -207,13 +228,13 @@ fn open(case: &Case<'_>, at: usize, name: &[u8]) -> bool {
 /// Whether there is a state in which each name's last event is the chosen one: the largest set of
 /// operations that leaves out what must be out, and whatever cannot do without that.
 fn holds(
-    case: &Case<'_>,
-    at: usize,
+    asked: &Asked<'_, '_>,
     stories: &BTreeMap<&[u8], Story>,
     shown: &BTreeSet<&[u8]>,
     last: &BTreeMap<&[u8], Option<usize>>,
     required: &Bits,
 ) -> bool {
+    let (case, at) = (asked.case, asked.at);
     let ops = &case.truth.ops;
     let mut out = Bits::default();
     for (name, choice) in last {
@@ -229,7 +250,7 @@ fn holds(
         }
     }
     let mut all: Bits = stories.values().flatten().map(|(op, _)| *op).collect();
-    let pasts: Vec<_> = all.iter().map(|op| (op, past(case, op))).collect();
+    let pasts: Vec<_> = all.iter().map(|op| (op, past(asked, op))).collect();
     let mut grown = true;
     while grown {
         grown = false;
@@ -252,9 +273,10 @@ fn holds(
 }
 
 /// What surely comes before an operation.
-fn past(case: &Case<'_>, op: usize) -> Bits {
+fn past(asked: &Asked<'_, '_>, op: usize) -> Bits {
+    let case = asked.case;
     let mut past = case.chain.past[op].clone();
-    let mut remembered = case.floors[op].clone();
+    let mut remembered = asked.floors[op].clone();
     if case.chain.visible.contains(op) {
         remembered.subtract(&case.chain.visible);
     }

@@ -45,14 +45,11 @@ use crate::verdict::{Breach, Guarantee};
 use seen::Case;
 
 /// What the history does not say about a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// Whether the server of this run is honest by the kind of the script, so that nothing excuses
     /// an alarm.
     pub honest: bool,
-    /// Whether the client keeps anything between its operations. One that does not, and says so
-    /// with each answer, is not held to what it has seen.
-    pub remembers: bool,
     /// Users whose keys the server holds. What they may write, the server may write.
     pub colluders: BTreeSet<String>,
     /// The users' passwords.
@@ -61,23 +58,13 @@ pub struct Facts {
     pub budget: Budget,
 }
 
-impl Default for Facts {
-    fn default() -> Self {
-        Self {
-            honest: false,
-            remembers: true,
-            colluders: BTreeSet::new(),
-            passwords: Vec::new(),
-            budget: Budget::default(),
-        }
-    }
-}
-
 /// What all oracles together decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judgement {
     /// The guarantees that fell, in the order of their ids.
     pub breaches: Vec<Breach>,
+    /// What would have fallen, had the client not said of that very answer that it cannot know.
+    pub admitted: Vec<Breach>,
     /// What could not be decided, and why.
     pub undecided: Vec<String>,
 }
@@ -85,6 +72,14 @@ pub struct Judgement {
 impl Judgement {
     fn breach(&mut self, guarantee: Guarantee, operation: Option<u32>, evidence: String) {
         self.breaches.push(Breach {
+            guarantee,
+            evidence,
+            operation,
+        });
+    }
+
+    fn admit(&mut self, guarantee: Guarantee, operation: Option<u32>, evidence: String) {
+        self.admitted.push(Breach {
             guarantee,
             evidence,
             operation,
@@ -113,9 +108,9 @@ pub fn judge(history: &History, facts: &Facts) -> Judgement {
     let mut judgement = Judgement::default();
     authenticity::judge(&case, facts, &mut judgement);
     binding::judge(&case, facts, &mut judgement);
-    freshness::judge(&case, facts, &mut judgement);
+    freshness::judge(&case, &mut judgement);
     fork::judge(&case, &mut judgement);
-    listing::judge(&case, facts, &mut judgement);
+    listing::judge(&case, &mut judgement);
     confidentiality::judge(&case, facts, &mut judgement);
     revocation::judge(&case, facts, &mut judgement);
     key_authenticity::judge(&case, &mut judgement);

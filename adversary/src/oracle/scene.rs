@@ -36,14 +36,26 @@ impl Scene {
     #[track_caller]
     pub(crate) fn breaks(&self, guarantees: &[Guarantee]) {
         let judgement = judge(&self.history, &self.facts);
-        let fallen: BTreeSet<_> = judgement
-            .breaches
-            .iter()
-            .map(|breach| breach.guarantee)
-            .collect();
+        let fallen = self.fallen();
         let wanted: BTreeSet<_> = guarantees.iter().copied().collect();
         assert_eq!(fallen, wanted, "{judgement:#?}");
         assert!(judgement.undecided.is_empty(), "{judgement:#?}");
+    }
+
+    /// The guarantees that fell.
+    pub(crate) fn fallen(&self) -> BTreeSet<Guarantee> {
+        let judgement = judge(&self.history, &self.facts);
+        let breaches = judgement.breaches.iter();
+        breaches.map(|breach| breach.guarantee).collect()
+    }
+
+    /// Asserts that nothing fell, and that the client admitted this much instead.
+    #[track_caller]
+    pub(crate) fn admits(&self, guarantees: &[Guarantee]) {
+        let judgement = judge(&self.history, &self.facts);
+        assert!(judgement.breaches.is_empty(), "{judgement:#?}");
+        let admitted: Vec<_> = judgement.admitted.iter().map(|one| one.guarantee).collect();
+        assert_eq!(admitted, guarantees, "{judgement:#?}");
     }
 
     /// Asserts that nothing fell.
@@ -188,12 +200,17 @@ impl Scene {
     }
 
     pub(crate) fn list(&mut self, device: &str, names: &[&str]) {
+        self.list_claiming(device, names, Claims::default());
+    }
+
+    pub(crate) fn list_claiming(&mut self, device: &str, names: &[&str], claims: Claims) {
         let operation = self.start(device, Operation::List);
         let names = Some(names.iter().map(|name| name.as_bytes().to_vec()).collect());
         self.answer(
             operation,
             Answer {
                 names,
+                claims,
                 ..Answer::default()
             },
         );
@@ -284,6 +301,16 @@ impl Scene {
     pub(crate) fn wipe(&mut self, device: &str) {
         let device = self.device(device);
         self.history.push(Event::Wiped { device });
+    }
+
+    /// The process ends, and another one begins.
+    pub(crate) fn restart(&mut self, device: &str) {
+        let device = self.device(device);
+        let crashed = device.clone();
+        self.history.push(Event::Crashed { device: crashed });
+        let remembers = false;
+        self.history
+            .push(Event::DeviceStarted { device, remembers });
     }
 
     fn latest(&self, device: &DeviceName) -> u32 {

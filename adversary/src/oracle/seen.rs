@@ -55,6 +55,8 @@ pub(crate) struct Case<'h> {
     pub(crate) names: Names<'h>,
     /// For each operation, what its device had surely seen when it started.
     pub(crate) floors: Vec<Bits>,
+    /// The same, of what the process that it runs in has seen itself.
+    pub(crate) lives: Vec<Bits>,
     /// The successful reads.
     pub(crate) readings: Vec<Reading<'h>>,
     files: BTreeMap<Class, File<'h>>,
@@ -76,12 +78,14 @@ impl<'h> Case<'h> {
             .map(|class| (class, File::of(&truth, &chain, &names, class)))
             .collect();
         let floors = vec![Bits::default(); truth.ops.len()];
+        let lives = floors.clone();
         let mut case = Self {
             history,
             truth,
             chain,
             names,
             floors,
+            lives,
             readings: Vec::new(),
             files,
         };
@@ -91,11 +95,35 @@ impl<'h> Case<'h> {
 
     /// What explanations are searched on.
     pub(crate) fn ground(&self) -> Ground<'_, 'h> {
+        self.ground_on(&self.floors)
+    }
+
+    fn ground_on<'c>(&'c self, floors: &'c [Bits]) -> Ground<'c, 'h> {
         Ground {
             truth: &self.truth,
             chain: &self.chain,
-            floors: &self.floors,
+            floors,
         }
+    }
+
+    /// Whether a read shows nothing older than what was seen in the same process, if every process
+    /// knows only what it has seen itself.
+    pub(crate) fn is_fresh_in_its_life(&self, reading: &Reading<'h>) -> bool {
+        let Some(touch) = self.names.of_op(reading.op).next() else {
+            return false;
+        };
+        let floor = &self.lives[reading.op];
+        let query = Query {
+            content: reading.content,
+            prefix: false,
+            until: self.truth.ops[reading.op].end,
+            edges: Edges::Remembered,
+            required: floor,
+            excluded: &Bits::default(),
+        };
+        self.known_classes(touch, floor).into_iter().any(|class| {
+            explain(self.ground_on(&self.lives), self.file(class), &query, false).explained()
+        })
     }
 
     /// A file.
@@ -111,27 +139,32 @@ impl<'h> Case<'h> {
     /// Goes through the run, and gives each device what it learns.
     fn walk(&mut self) {
         let mut seen: BTreeMap<usize, Bits> = BTreeMap::new();
+        let mut in_life: BTreeMap<usize, Bits> = BTreeMap::new();
         for (at, event) in self.history.events().iter().enumerate() {
             match event {
                 Event::OperationStarted { operation, .. } => {
                     if let Some(op) = self.truth.index(*operation) {
-                        let lineage = self.truth.ops[op].lineage;
+                        let (lineage, life) = (self.truth.ops[op].lineage, self.truth.ops[op].life);
                         self.floors[op] = seen.get(&lineage).cloned().unwrap_or_default();
+                        self.lives[op] = in_life.get(&life).cloned().unwrap_or_default();
                     }
                 }
                 Event::Accepted { device, head, .. } => {
+                    let accepted = self.chain.accepted_with(head);
                     if let Some(lineage) = self.truth.lineage(device, at) {
-                        seen.entry(lineage)
-                            .or_default()
-                            .join(&self.chain.accepted_with(head));
+                        seen.entry(lineage).or_default().join(&accepted);
+                    }
+                    if let Some(op) = self.truth.busy(device, at) {
+                        let life = self.truth.ops[op].life;
+                        in_life.entry(life).or_default().join(&accepted);
                     }
                 }
                 Event::OperationEnded { operation, .. } => {
                     if let Some(op) = self.truth.index(*operation) {
                         let learnt = self.learnt(op);
-                        seen.entry(self.truth.ops[op].lineage)
-                            .or_default()
-                            .join(&learnt);
+                        let (lineage, life) = (self.truth.ops[op].lineage, self.truth.ops[op].life);
+                        seen.entry(lineage).or_default().join(&learnt);
+                        in_life.entry(life).or_default().join(&learnt);
                     }
                 }
                 _ => {}

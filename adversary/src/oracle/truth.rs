@@ -1,6 +1,6 @@
 //! The operations of a run as intervals, with what each may have done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::client::{Answer, Class, DeviceName, Failure, Operation, Outcome};
 use crate::history::{Event, History};
@@ -25,6 +25,8 @@ pub(crate) struct Op<'h> {
     pub(crate) device: &'h DeviceName,
     /// Which memory it ran on; see [`Truth::of`].
     pub(crate) lineage: usize,
+    /// Which process it ran in.
+    pub(crate) life: usize,
     /// What.
     pub(crate) what: &'h Operation,
     /// When it started.
@@ -80,9 +82,10 @@ pub(crate) struct Truth<'h> {
 impl<'h> Truth<'h> {
     /// Reads the operations out of a history.
     ///
-    /// A *lineage* is a device between two losses of its memory. A device that starts with nothing
-    /// remembered, or whose memory was wiped, is a new lineage: it cannot know what the one before
-    /// it knew.
+    /// A *lineage* is a device between two losses of its memory that are none of the client's doing:
+    /// a device whose memory was wiped cannot know what the one before it knew. A process that ends
+    /// ends no lineage, whatever the client kept of it: what a device has seen outlives its process.
+    /// A *life* is what happens in one process.
     pub(crate) fn of(history: &'h History) -> Self {
         let mut truth = Self {
             ops: Vec::new(),
@@ -90,20 +93,21 @@ impl<'h> Truth<'h> {
             by_id: BTreeMap::new(),
         };
         let mut lineage = 0;
-        // Devices whose present memory no process has used yet.
-        let mut unused: BTreeSet<&DeviceName> = BTreeSet::new();
+        let mut lives: BTreeMap<&DeviceName, usize> = BTreeMap::new();
         for (at, event) in history.events().iter().enumerate() {
             match event {
-                Event::DeviceStarted { device, remembers } => {
-                    let used = !unused.remove(device);
-                    if used && !remembers {
+                Event::DeviceStarted { device, .. } => {
+                    if !truth.lineages.contains_key(device) {
                         truth.begin(device, at, &mut lineage);
                     }
+                    lives.insert(device, at);
+                    // What was started before and goes on has waited for this process.
+                    let mut ops = truth.ops.iter_mut();
+                    ops.by_ref()
+                        .filter(|op| op.device == device && op.outcome.is_none())
+                        .for_each(|op| op.life = at);
                 }
-                Event::Wiped { device } => {
-                    truth.begin(device, at, &mut lineage);
-                    unused.insert(device);
-                }
+                Event::Wiped { device } => truth.begin(device, at, &mut lineage),
                 Event::OperationStarted {
                     operation,
                     device,
@@ -111,7 +115,6 @@ impl<'h> Truth<'h> {
                 } => {
                     if !truth.lineages.contains_key(device) {
                         truth.begin(device, at, &mut lineage);
-                        unused.insert(device);
                     }
                     let lineage = truth.lineage(device, at).unwrap_or_default();
                     truth.by_id.insert(*operation, truth.ops.len());
@@ -119,6 +122,7 @@ impl<'h> Truth<'h> {
                         id: *operation,
                         device,
                         lineage,
+                        life: *lives.entry(device).or_insert(at),
                         what,
                         start: at,
                         end: usize::MAX,

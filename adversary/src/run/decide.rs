@@ -80,7 +80,9 @@ fn honest(plan: &Plan, run: &Run, ours: bool) -> Option<Decision> {
     if let Some(why) = honest_failure(run) {
         decision.worsen(Verdict::Unknown, || format!("the honest run fails: {why}"));
     }
-    let mut breaches = fallen(plan, run).chain(run.breaches.iter().cloned());
+    // An honest server shows nothing that would have to be admitted.
+    let found = run.breaches.iter().chain(&run.admitted).cloned();
+    let mut breaches = fallen(plan, run).chain(found);
     if ours {
         for fault in &run.faults {
             decision.broken(fault.clone());
@@ -161,6 +163,11 @@ fn attacked(plan: &Plan, honest: &Run, run: &Run, ours: bool) -> Decision {
     }
     for breach in &run.breaches {
         decision.broken(breach.clone());
+    }
+    for one in &run.admitted {
+        decision.worsen(Verdict::Admitted, || {
+            format!("{}; the client said that it cannot know", one.evidence)
+        });
     }
     if let Some(stopped) = &run.stopped {
         // What the script would have asked after that was never answered.

@@ -118,6 +118,8 @@ pub struct Run {
     pub stopped: Option<Stopped>,
     /// What the oracles found.
     pub breaches: Vec<Breach>,
+    /// What they would have found, had the client not said of that answer that it cannot know.
+    pub admitted: Vec<Breach>,
     /// What the oracles could not decide.
     pub undecided: Vec<String>,
 }
@@ -239,8 +241,6 @@ fn once_with(
     let stage = stage.borrow();
     let facts = Facts {
         honest: subject.plan().chaos,
-        // Known now alone: what a client keeps is seen when it does.
-        remembers: stage.client().remembers(),
         colluders: stage.colluders() | &subject.plan().colluders,
         passwords: stage.users().iter().map(|user| password_of(user)).collect(),
         ..Facts::default()
@@ -272,6 +272,7 @@ fn once_with(
         stray: stage.stray().to_vec(),
         stopped,
         breaches: judged.breaches,
+        admitted: judged.admitted,
         undecided: judged.undecided,
         history,
     }
@@ -280,8 +281,8 @@ fn once_with(
 /// What a judge says. One that crashes has not decided: that is the testbed's failure.
 fn or_undecided(who: &str, judge: impl FnOnce() -> oracle::Judgement) -> oracle::Judgement {
     catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| oracle::Judgement {
-        breaches: Vec::new(),
         undecided: vec![format!("{who} crashed")],
+        ..oracle::Judgement::default()
     })
 }
 

@@ -68,6 +68,7 @@ fn made(acts: Acts, shown: &[u8], outcome: Outcome) -> Run {
         stray: Vec::new(),
         stopped: None,
         breaches: Vec::new(),
+        admitted: Vec::new(),
         undecided: Vec::new(),
     }
 }

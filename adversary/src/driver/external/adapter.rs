@@ -1,6 +1,6 @@
 //! An external client as the stage sees it: its requests become calls of the device's line.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -60,8 +60,6 @@ struct Shared {
     external: RefCell<External>,
     /// What the stage holds as each device's durable state.
     saved: RefCell<BTreeMap<DeviceName, Vec<u8>>>,
-    /// Whether any device ever kept a file.
-    has_kept: Cell<bool>,
 }
 
 impl ExternalClient {
@@ -79,7 +77,6 @@ impl ExternalClient {
         let shared = Rc::new(Shared {
             external,
             saved: RefCell::default(),
-            has_kept: Cell::new(false),
         });
         let reply_max = u64::try_from(limits.http.bounds.body_max).unwrap_or(u64::MAX);
         Ok(Self {
@@ -113,10 +110,6 @@ impl Client for ExternalClient {
 
     fn is_asked(&self, operation: &Operation) -> bool {
         self.declared.has(operation.name())
-    }
-
-    fn remembers(&self) -> bool {
-        self.shared.has_kept.get()
     }
 
     fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String> {
@@ -268,14 +261,10 @@ impl Life {
             let text = format!("its durable state cannot be read: {error}");
             Fault::new(FaultKind::Flooded, text).failure()
         })?;
-        let is_empty = durable::is_empty(&state);
-        if !is_empty {
-            self.shared.has_kept.set(true);
-        }
         let is_new = {
             let mut saved = self.shared.saved.borrow_mut();
             // A device that keeps nothing has no memory, and none is made for it.
-            if is_empty && !saved.contains_key(&self.name) {
+            if durable::is_empty(&state) && !saved.contains_key(&self.name) {
                 return Ok(());
             }
             saved.insert(self.name.clone(), state.clone()).as_ref() != Some(&state)

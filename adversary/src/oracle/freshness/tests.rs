@@ -89,6 +89,8 @@ fn claiming_too_much_and_too_little_are_breaches() {
     scene.breaks(&[G3]);
     let mut scene = Scene::new();
     scene.upload("alice", "n", "v1");
+    scene.head("alice", 1, 0, 1);
+    scene.accepted("alice", 1, 1);
     let op = scene.start_download("alice", "n");
     scene.end_claiming(op, Some("v1"), claim(false));
     scene.breaks(&[G3]);
@@ -187,16 +189,113 @@ fn a_file_that_another_device_deleted_may_be_gone_or_not_yet() {
     scene.passes();
 }
 
-#[test]
-fn a_client_without_memory_that_says_so_is_not_held_to_it() {
+/// Alice reads the second version, her process ends, and then the first one is shown.
+fn rolled_back_across_a_restart(claims: Claims) -> Scene {
     let mut scene = Scene::new();
-    scene.facts.remembers = false;
+    scene.upload("alice", "n", "v1");
+    scene.upload("alice", "n", "v2");
+    scene.restart("alice");
+    let op = scene.start_download("alice", "n");
+    scene.end_claiming(op, Some("v1"), claims);
+    scene
+}
+
+#[test]
+fn what_a_device_has_seen_outlives_its_process() {
+    rolled_back_across_a_restart(Claims::default()).breaks(&[G3]);
+    rolled_back_across_a_restart(claim(true)).breaks(&[G3]);
+    rolled_back_across_a_restart(claim(false)).admits(&[G3]);
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.restart("alice");
+    let op = scene.start_download("alice", "n");
+    scene.fail(op, "no-such-file");
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn no_word_excuses_what_one_process_has_seen() {
+    let mut scene = Scene::new();
     scene.upload("alice", "n", "v1");
     scene.upload("alice", "n", "v2");
     let op = scene.start_download("alice", "n");
     scene.end_claiming(op, Some("v1"), claim(false));
+    scene.breaks(&[G3]);
+    let mut scene = rolled_back_across_a_restart(claim(false));
+    scene.upload("alice", "n", "v3");
+    scene.admits(&[G3]);
+    let op = scene.start_download("alice", "n");
+    scene.end_claiming(op, Some("v2"), claim(false));
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn an_operation_that_waited_for_its_process_runs_in_it() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.upload("alice", "n", "v2");
+    let op = scene.start_download("alice", "n");
+    scene.restart("alice");
+    scene.end_claiming(op, Some("v1"), claim(false));
+    scene.admits(&[G3]);
+}
+
+#[test]
+fn a_list_across_a_restart_is_held_to_the_same() {
+    let relisted = |claims: Claims| {
+        let mut scene = Scene::new();
+        scene.upload("alice", "a", "1");
+        scene.upload("alice", "b", "2");
+        scene.restart("alice");
+        scene.list_claiming("alice", &["a"], claims);
+        scene
+    };
+    relisted(Claims::default()).breaks(&[G3]);
+    relisted(claim(false)).admits(&[G3]);
+    let mut scene = relisted(claim(false));
+    scene.upload("alice", "c", "3");
+    scene.list_claiming("alice", &["a"], claim(false));
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn a_name_that_nobody_made_is_admitted_by_no_word() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "a", "1");
+    scene.restart("alice");
+    scene.list_claiming("alice", &["a", "planted"], claim(false));
+    scene.breaks(&[G5]);
+}
+
+#[test]
+fn a_write_on_an_older_state_across_a_restart_is_admitted_by_who_reads_it() {
+    let rewritten = |claims: Claims| {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.append("alice", "n", "+a");
+        scene.restart("alice");
+        scene.append("alice", "n", "+b");
+        let op = scene.start_download("alice/phone", "n");
+        scene.end_claiming(op, Some("v1+b"), claims);
+        scene
+    };
+    assert!(rewritten(Claims::default()).fallen().contains(&G3));
+    assert!(!rewritten(claim(false)).fallen().contains(&G3));
+}
+
+#[test]
+fn who_never_claims_to_compare_may_say_so_each_time() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    for _ in 0..2 {
+        let op = scene.start_download("alice", "n");
+        scene.end_claiming(op, Some("v1"), claim(false));
+    }
     scene.passes();
-    scene.download("alice", "n", "v1");
+    let op = scene.start_download("alice", "n");
+    scene.end_claiming(op, Some("v1"), claim(true));
+    let op = scene.start_download("alice", "n");
+    scene.end_claiming(op, Some("v1"), claim(false));
     scene.breaks(&[G3]);
 }
 
