@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::acts::may_have_made_some;
 use super::seen::{Case, Reading, Standing};
 use super::truth::{Effect, Op, Use};
 use super::{Facts, Judgement, cite, quote};
@@ -62,8 +63,9 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
     }
 }
 
-/// Whether the bytes of a read may rightly be the server's own: a colluder may use the file, or
-/// the file was received from a contact whom the server impersonates and the client said that
+/// Whether the bytes of a read may rightly be the server's own: a colluder may use the file, and
+/// the server has done more than show or mangle what others stored, which no key is good for; or the
+/// file was received from a contact whom the server impersonates and the client said that
 /// nobody had checked the contact.
 pub(super) fn excused(case: &Case<'_>, facts: &Facts, reading: &Reading<'_>) -> bool {
     let op = &case.truth.ops[reading.op];
@@ -82,7 +84,7 @@ pub(super) fn excused(case: &Case<'_>, facts: &Facts, reading: &Reading<'_>) -> 
                 && impersonable(case, other.op)
         })
     });
-    colluding || impersonated
+    (colluding && may_have_made_some(case, op.ended)) || impersonated
 }
 
 /// Whether the reader surely knows that the member was excluded from the file.
@@ -331,6 +333,33 @@ mod tests {
     }
 
     #[test]
+    fn a_colluder_excuses_what_the_server_can_have_made_and_nothing_else() {
+        let read_after = |act: &str, applied: bool| {
+            let mut scene = Scene::new();
+            scene.shared_by_alice_with_bob();
+            scene.facts.colluders.insert("bob".to_owned());
+            scene.act(act, applied);
+            scene.download("alice", "n", "made up");
+            scene
+        };
+        let flip = "server.flip(wrote(0, 0), 1600)";
+        for (act, applied) in [
+            (flip, true),
+            ("server.replace(wrote(0, 0), wrote(1, 0))", true),
+            ("replace(\"..\")", false),
+        ] {
+            read_after(act, applied).breaks(&[G1]);
+        }
+        for act in [
+            "replace(\"..\")",
+            "server.put(\"obj\", \"id\", \"..\")",
+            "server.put_new(\"obj\", \"id\", \"..\")",
+        ] {
+            read_after(act, true).passes();
+        }
+    }
+
+    #[test]
     fn a_mix_of_two_uploads_is_a_breach() {
         let mut scene = Scene::new();
         scene.upload("alice", "n", "first-first");
@@ -447,6 +476,7 @@ mod tests {
         let mut scene = Scene::new();
         scene.shared_by_alice_with_bob();
         scene.facts.colluders.insert("bob".to_owned());
+        scene.act("replace(\"what bob signed\")", true);
         scene.download("alice", "n", "anything");
         scene.passes();
         scene.revoke("alice", "n", "bob");

@@ -75,7 +75,7 @@ fn judge_absence(case: &Case<'_>, at: usize, judgement: &mut Judgement) {
     // A mistake of the caller's that is none of the others is that there is no such file, in
     // whatever words: the user believes that it is gone.
     let denied = op.failure().is_some_and(|failure| {
-        failure.class == Class::Usage && !OTHER_MISTAKES.contains(&failure.name.as_str())
+        failure.class == Class::Usage && !is_another_mistake(op.what, &failure.name)
     });
     if !denied {
         return;
@@ -103,6 +103,18 @@ fn judge_absence(case: &Case<'_>, at: usize, judgement: &mut Judgement) {
         }
     }
 }
+
+/// Whether a mistake of the caller's says something else than that the file is not there. Whoever
+/// asks for a file can make few of them.
+fn is_another_mistake(what: &Operation, name: &str) -> bool {
+    match what {
+        Operation::Download { .. } => MISTAKES_OF_READERS.contains(&name),
+        _ => OTHER_MISTAKES.contains(&name),
+    }
+}
+
+/// Those that somebody can make who only reads.
+const MISTAKES_OF_READERS: [&str; 3] = ["empty-name", "too-long", "wrong-device"];
 
 /// The mistakes of a caller that do not say that a file is not there.
 const OTHER_MISTAKES: [&str; 10] = [

@@ -5,6 +5,7 @@
 //! with it and never believed. An oracle that cannot decide says so: that is the testbed's failure
 //! and no verdict on the client.
 
+mod acts;
 mod authenticity;
 mod binding;
 mod bits;

@@ -333,6 +333,23 @@ fn another_mistake_of_the_callers_denies_no_file() {
 }
 
 #[test]
+fn who_only_reads_cannot_make_the_mistakes_of_others() {
+    for (mistake, fallen) in [
+        ("full", true),
+        ("already-shared", true),
+        ("not-owner", true),
+        ("empty-name", false),
+        ("wrong-device", false),
+    ] {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        let op = scene.start_download("alice", "n");
+        scene.fail_with(op, Class::Usage, mistake);
+        assert_eq!(scene.fallen().contains(&G3), fallen, "{mistake}");
+    }
+}
+
+#[test]
 fn a_list_that_goes_back_is_a_breach_without_any_head() {
     let mut scene = Scene::new();
     scene.upload("alice", "a", "1");
