@@ -64,7 +64,7 @@ pub struct Declaration {
     /// The operations that it has, by [`Operation::name`].
     pub operations: Vec<String>,
     /// The claims that its answers carry, by the names of the fields of
-    /// [`Claims`](crate::client::Claims).
+    /// [`Claims`](crate::client::Claims); and `hides-lengths`, which is one of its design.
     pub claims: Vec<String>,
     /// Whether it writes conditionally.
     pub conditional: bool,
@@ -123,6 +123,11 @@ pub trait Client {
     /// Reads the accepted heads out of a device's durable state, for the oracles.
     fn accepted(&self, _durable: &[u8]) -> Vec<Accepted> {
         Vec::new()
+    }
+
+    /// What is left of a device's durable state after the power was cut as it was written.
+    fn torn(&self, durable: &[u8]) -> Vec<u8> {
+        durable[..durable.len() / 2].to_vec()
     }
 }
 

@@ -70,6 +70,10 @@ impl Client for OverHttp {
     fn accepted(&self, durable: &[u8]) -> Vec<Accepted> {
         self.client.accepted(durable)
     }
+
+    fn torn(&self, durable: &[u8]) -> Vec<u8> {
+        self.client.torn(durable)
+    }
 }
 
 /// What happens to a request that is under way.

@@ -152,11 +152,10 @@ impl Stage {
             return Ok(Progress::Done);
         }
         self.crash_if_running(name)?;
+        let client = std::rc::Rc::clone(&self.client);
         let device = self.device(name);
-        device.durable = device
-            .durable
-            .as_ref()
-            .map(|bytes| Bytes::from(&bytes[..bytes.len() / 2]));
+        let torn = device.durable.as_ref().map(|bytes| client.torn(bytes));
+        device.durable = torn.map(Bytes::from);
         device.accepted.clear();
         Ok(Progress::Done)
     }

@@ -112,6 +112,10 @@ impl Client for ExternalClient {
         self.declared.has(operation.name())
     }
 
+    fn torn(&self, durable: &[u8]) -> Vec<u8> {
+        durable::torn(durable)
+    }
+
     fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String> {
         let password = String::from_utf8_lossy(&setting.password).into_owned();
         let name = setting.device;

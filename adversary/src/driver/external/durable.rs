@@ -25,6 +25,15 @@ pub(super) fn is_empty(state: &[u8]) -> bool {
     Vec::<(String, Vec<u8>)>::from_bytes(state).is_none_or(|files| files.is_empty())
 }
 
+/// The same files, each cut in half: what the folder holds is the client's, and its form is ours.
+pub(super) fn torn(state: &[u8]) -> Vec<u8> {
+    let mut files = Vec::<(String, Vec<u8>)>::from_bytes(state).unwrap_or_default();
+    for (_, bytes) in &mut files {
+        bytes.truncate(bytes.len() / 2);
+    }
+    files.to_bytes()
+}
+
 /// Links are not followed, so that nothing outside is read.
 fn collect(
     root: &Path,
@@ -110,6 +119,19 @@ mod tests {
         assert_eq!(read(&inner, 10_000).unwrap(), state);
         assert_eq!(std::fs::read(inner.join("deep/file")).unwrap(), b"1");
         assert!(!inner.join("link").exists());
+    }
+
+    #[test]
+    fn what_a_power_cut_leaves_is_half_of_each_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("state");
+        std::fs::create_dir_all(inner.join("deep")).unwrap();
+        std::fs::write(inner.join("deep/file"), "12345").unwrap();
+        std::fs::write(inner.join("file"), "").unwrap();
+        let torn = super::torn(&read(&inner, 10_000).unwrap());
+        write(&inner, Some(&torn)).unwrap();
+        assert_eq!(std::fs::read(inner.join("deep/file")).unwrap(), b"12");
+        assert_eq!(std::fs::read(inner.join("file")).unwrap(), b"");
     }
 
     #[test]
