@@ -85,11 +85,18 @@ fn show_timelines(attack: &Attack, output: &mut dyn Write) -> Result<Status, Fau
     if engine::interrupted() {
         return Err(Fault::interrupted());
     }
-    for timeline in timelines? {
-        timeline::print(&timeline, Painter::of_output(), output)
-            .map_err(|error| Fault::output(&error))?;
-    }
-    Ok(Status::Fine)
+    let (timelines, mut results) = timelines?;
+    results.run.command = command_line(given_words());
+    let painter = Painter::of_output();
+    let print = |output: &mut dyn Write| {
+        for timeline in &timelines {
+            timeline::print(timeline, painter, output)?;
+        }
+        // What was drawn is no verdict, and the status is that of the same run without a drawing.
+        summary::print(&results, painter, output)
+    };
+    print(output).map_err(|error| Fault::output(&error))?;
+    Ok(Status::of(&results))
 }
 
 /// Prints the results and writes the report. A failure of one does not keep the other back.

@@ -6,7 +6,7 @@
 //! | 1 | a guarantee is broken, or our client's verdict is another than the script states |
 //! | 1 | with `--conformance`: an operation that the client declares does not work |
 //! | 2 | usage, configuration, or a script that does not parse |
-//! | 3 | `unknown` anywhere, or `inert` for our client |
+//! | 3 | `unknown` anywhere, `inert` for our client, or no script applies to the client |
 //! | 4 | the program or the machine failed outside a run |
 //! | 5 | the client under test did not start |
 //! | 6 | the server is caught: an answer of its contradicts what this device can prove |
@@ -30,7 +30,7 @@ Exit status; 6 and 7 for files, of the others the first in the order 2, 4, 5, 13
   1  a guarantee is broken, or our client's verdict is another than the script states;
      with --conformance, an operation that the client declares does not work
   2  usage, configuration, or a script that does not parse
-  3  unknown anywhere, or inert for our client
+  3  unknown anywhere, inert for our client, or no script applies to the client
   4  the program or the machine failed outside a run
   5  the client under test did not start
   6  the server is caught: an answer contradicts what this device can prove
@@ -59,7 +59,7 @@ Exit status:
 pub(crate) enum Status {
     /// Nothing else applies.
     Fine,
-    /// `unknown` anywhere, or `inert` for our client.
+    /// `unknown` anywhere, `inert` for our client, or no script applies to the client.
     Undecided,
     /// A guarantee is broken, or our client's verdict is another than the script states.
     Broken,
@@ -121,6 +121,8 @@ impl Status {
         let mut conformance = results.conformance.iter();
         let others = [
             (!results.run.not_run.is_empty(), Self::Interrupted),
+            // Who is asked nothing has withstood nothing.
+            (results.nothing_applies(), Self::Undecided),
             (
                 conformance.any(|row| row.works == Works::Fails),
                 Self::Broken,
@@ -279,10 +281,21 @@ mod tests {
         ];
         for (verdict, code) in cases {
             for expected in [None, Some(Caught)] {
-                let found = Status::of(&results(false, &[(expected, verdict)]));
+                let scripts = [(expected, verdict), (expected, Harmless)];
+                let found = Status::of(&results(false, &scripts));
                 assert_eq!(found.code(), code, "{verdict}");
             }
         }
+    }
+
+    #[test]
+    fn a_client_to_which_nothing_applies_has_withstood_nothing() {
+        let none = (None, Verdict::Inapplicable);
+        assert_eq!(
+            Status::of(&results(false, &[none, none])),
+            Status::Undecided
+        );
+        assert_eq!(Status::of(&results(false, &[])), Status::Fine);
     }
 
     #[test]

@@ -183,6 +183,21 @@ fn sums(results: &Results, painter: Painter, output: &mut dyn Write) -> io::Resu
         let (all, unexpected) = (results.totals.scripts, results.totals.not_as_expected);
         writeln!(output, "{} of {all} scripts as expected", all - unexpected)?;
     }
+    if results.nothing_applies() {
+        writeln!(
+            output,
+            "no script applies to this client: nothing was tested"
+        )?;
+    }
+    let uncontrolled = results.scripts.iter().filter(|one| one.is_uncontrolled());
+    let uncontrolled: Vec<String> = uncontrolled.map(|one| safe(&one.id)).collect();
+    if !uncontrolled.is_empty() {
+        let (count, ids) = (uncontrolled.len(), uncontrolled.join(", "));
+        writeln!(
+            output,
+            "{count} without control, which nobody was shown to fall for: {ids}"
+        )?;
+    }
     if !results.run.not_run.is_empty() {
         let left = results.run.not_run.len();
         writeln!(

@@ -194,3 +194,23 @@ fn long_evidence_is_cut_and_says_so() {
     assert_eq!(lines, EVIDENCE_LINES + 1);
     assert!(text.contains("and more, in the report"), "{text}");
 }
+
+#[test]
+fn scripts_without_control_are_counted_and_named() {
+    let mut results = results(true, &[CAUGHT, CAUGHT]);
+    assert!(!printed(&results).contains("without control"));
+    results.scripts[1].evidence = "without control: nobody reads it".to_owned();
+    let shown = printed(&results);
+    let id = &results.scripts[1].id;
+    let line = format!("1 without control, which nobody was shown to fall for: {id}");
+    assert!(shown.contains(&line), "{shown}");
+}
+
+#[test]
+fn a_client_to_which_nothing_applies_is_told_so() {
+    let none = (None, Verdict::Inapplicable);
+    let shown = printed(&results(false, &[none, none]));
+    assert!(shown.contains("nothing was tested"), "{shown}");
+    let shown = printed(&results(false, &[none, (None, Verdict::Harmless)]));
+    assert!(!shown.contains("nothing was tested"), "{shown}");
+}

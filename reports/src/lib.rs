@@ -31,7 +31,7 @@ pub use junit::Junit;
 pub use markdown::Markdown;
 pub use model::{
     Claim, Client, ClientError, Conformance, Counters, OperationResult, Results, Run, RunResult,
-    ScriptResult, Totals, agrees,
+    ScriptResult, Totals, UNCONTROLLED, agrees,
 };
 pub use seed::Seed;
 pub use verdict::Verdict;

@@ -228,6 +228,13 @@ impl Results {
         self.scripts.iter().map(|script| script.verdict).max()
     }
 
+    /// Whether there are scripts, and none of them applies to the client.
+    #[must_use]
+    pub fn nothing_applies(&self) -> bool {
+        let inapplicable = self.totals.count(Verdict::Inapplicable);
+        inapplicable > 0 && inapplicable == self.totals.scripts
+    }
+
     /// The scripts that a reader must look at, worst first; see [`ScriptResult::is_finding`].
     /// For the project's own client, `inert` is one of them: its scripts must show it something.
     #[must_use]
@@ -244,7 +251,17 @@ impl Results {
     }
 }
 
+/// How the evidence of a script begins that nothing shows to have power, before the reason.
+pub const UNCONTROLLED: &str = "without control: ";
+
 impl ScriptResult {
+    /// Whether nothing shows that the script could have come to another verdict.
+    #[must_use]
+    pub fn is_uncontrolled(&self) -> bool {
+        let mut lines = self.evidence.lines();
+        lines.any(|line| line.starts_with(UNCONTROLLED))
+    }
+
     /// Whether the verdict is not the expected one, or is `broken` or `unknown` although it was
     /// expected to be.
     #[must_use]

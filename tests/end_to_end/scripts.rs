@@ -177,6 +177,23 @@ fn a_timeline_shows_both_runs_and_marks_what_was_tampered_with() {
     for part in ["TAMPERED", "* server.roll_back_to", "believed", "held"] {
         assert!(attacked.contains(part), "{part}: {attacked}");
     }
+    assert!(attacked.contains("caught"), "{attacked}");
+    let naive = ["attack", "head-rollback", "--client", "naive", "--timeline"];
+    let output = turncoat(scratch.path(), &naive);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    let (_, verdict) = shown.split_once("held").unwrap();
+    assert!(verdict.contains("broken"), "{verdict}");
+}
+
+#[test]
+fn a_client_to_which_no_script_applies_has_withstood_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let naive = ["attack", "list-omit", "--client", "naive"];
+    let output = turncoat(scratch.path(), &naive);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{shown}");
+    assert!(shown.contains("nothing was tested"), "{shown}");
 }
 
 #[test]

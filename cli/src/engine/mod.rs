@@ -17,7 +17,6 @@ use turncoat_adversary::driver::{DefenceRow, Hardened, defence_table, external};
 use turncoat_adversary::run::{self, ScriptSubject, dry_run, parallel};
 use turncoat_adversary::script::nearest::nearest;
 use turncoat_adversary::script::{ScriptError, Stop};
-use turncoat_adversary::stage::Acts;
 use turncoat_adversary::strawman;
 use turncoat_reports::{
     Client, Conformance, Guarantee, Results, Run, ScriptResult, Verdict, Works,
@@ -237,18 +236,29 @@ pub(crate) fn conformance(attack: &Attack) -> Result<Results, Fault> {
     ))
 }
 
-/// The messages of the honest and of the attacked run of one script.
-pub(crate) fn timelines(attack: &Attack, script: &Selected) -> Result<Vec<Timeline>, Fault> {
+/// The messages of the honest and of the attacked run of one script, and what it came to.
+pub(crate) fn timelines(
+    attack: &Attack,
+    script: &Selected,
+) -> Result<(Vec<Timeline>, Results), Fault> {
     let catalogue = catalogue()?;
     let source = source(&catalogue, script)?;
     let subject = read(&catalogue, &source, Stop::default())?;
-    let target = Prepared::new(attack)?.target()?;
-    let runs = [("honest", Acts::Evaluated), ("attacked", Acts::Applied)];
-    let timeline = |(title, acts)| {
-        let run = run::once(&subject, &target, acts, attack.seed.0);
-        lanes::timeline(&format!("{}, {title}", source.word), &run.history)
-    };
-    Ok(runs.into_iter().map(timeline).collect())
+    let prepared = Prepared::new(attack)?;
+    let target = prepared.target()?;
+    let report = run::run(&subject, &target, attack.seed.0);
+    let runs = [("honest", &report.honest), ("attacked", &report.attacked)];
+    let timelines = runs.into_iter().filter_map(|(title, run)| {
+        let title = format!("{}, {title}", source.word);
+        run.as_ref()
+            .map(|run| lanes::timeline(&title, &run.history))
+    });
+    let timelines = timelines.collect();
+    let reproduction = attack.reproduction(&source.word);
+    let result = convert::script(&subject, &report, target.ours, &reproduction);
+    let run = about(attack, prepared.client());
+    let results = Results::new(run, vec![prepared.held(result)], Vec::new());
+    Ok((timelines, results))
 }
 
 /// Parses and dry-runs a script; an empty list means that nothing is wrong.

@@ -15,7 +15,7 @@ pub(super) fn checked(operation: &str) -> Option<Checked> {
         "upload_many" => ("each file of a batch is there", upload_many),
         "download" => (
             "0, 1, 300 and 1048576 bytes come back, also on another device and after a restart; \
-             an unknown file is a usage error",
+             an unknown file is a usage error, and what the server lost is lost",
             download,
         ),
         "append" => ("appended bytes follow what was there", append),
@@ -81,7 +81,8 @@ fn download(trial: &mut Trial<'_>) -> Check {
         .start(&ann, PASSWORD, &mut trial.watch)
         .map_err(|error| error.to_string())?;
     trial.run(&ann, &Operation::Login)?;
-    trial.expect(&ann, "a b/c%d", &pattern(1_048_576))
+    trial.expect(&ann, "a b/c%d", &pattern(1_048_576))?;
+    trial.expect_stored("ann", "a b/c%d")
 }
 
 fn append(trial: &mut Trial<'_>) -> Check {

@@ -75,6 +75,7 @@ pub fn conformance(
     let watch = Watch {
         service,
         conditional: false,
+        is_empty: false,
     };
     let mut trial = Trial {
         external,
@@ -112,6 +113,8 @@ pub(super) type Check = Result<(), String>;
 pub(super) struct Watch<'s> {
     service: &'s mut dyn Service,
     conditional: bool,
+    /// Whether the server has nothing and keeps nothing.
+    pub(super) is_empty: bool,
 }
 
 impl Service for Watch<'_> {
@@ -119,6 +122,12 @@ impl Service for Watch<'_> {
         if let kv::Request::Put { condition, .. } | kv::Request::Delete { condition, .. } = &request
         {
             self.conditional |= *condition != Condition::Always;
+        }
+        if self.is_empty {
+            return Ok(match request {
+                kv::Request::Put { .. } | kv::Request::PutPublic { .. } => kv::Reply::Done,
+                _ => kv::Reply::Absent,
+            });
         }
         self.service.handle(who, request)
     }
@@ -165,6 +174,22 @@ impl Trial<'_> {
 
     pub(super) fn user(&self, user: &str) -> String {
         format!("{user}{}", self.number)
+    }
+
+    /// A file that the server does not have comes from elsewhere: no attack reaches it there.
+    pub(super) fn expect_stored(&mut self, user: &str, name: &str) -> Check {
+        self.watch.is_empty = true;
+        let fresh = self.device(user, "after all was lost");
+        let operation = Operation::Download { name: name.into() };
+        let shown = fresh.and_then(|fresh| self.run(&fresh, &operation));
+        self.watch.is_empty = false;
+        match shown {
+            Err(_) => Ok(()),
+            Ok(_) => Err(format!(
+                "{name} is downloaded by a new device from a server that has nothing: it is kept \
+                 elsewhere, where no attack reaches it"
+            )),
+        }
     }
 
     fn outcome(&mut self, device: &DeviceName, operation: &Operation) -> Result<Answer, Failure> {
