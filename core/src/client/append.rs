@@ -26,12 +26,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     pub async fn append(&mut self, name: &[u8], content: &[u8]) -> Result<(), Error> {
         let mut tries = 0;
         loop {
-            let (found, _) = self.file(name, &[]).await?;
+            let (found, link) = self.file(name, &[]).await?;
             let space = found.space;
             // Sealed anew at each try: nothing of a pack that lost a race is used again, so that
             // a revocation that came first revokes this content too.
             let draft = self.append_draft(found, content).await?;
-            if self.commit(space, draft).await? == Landed::Yes {
+            if self.commit(space, draft, link.as_ref()).await? == Landed::Yes {
                 return Ok(());
             }
             self.try_again(&mut tries)?;
@@ -173,14 +173,14 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Appending<'_, R, V, E, C> {
         stretch.check_whole()?;
         let mut tries = 0;
         loop {
-            let (found, _) = session.file(&name, &[]).await?;
+            let (found, link) = session.file(&name, &[]).await?;
             if session.basis(&found)? != basis && !stretch.stored.is_empty() {
                 return Err(Unavailable::Contended.into());
             }
             let space = found.space;
             let stored = stretch.stored.clone();
             let draft = session.longer(found, stored, &stretch.plain, stretch.size)?;
-            if session.commit(space, draft).await? == Landed::Yes {
+            if session.commit(space, draft, link.as_ref()).await? == Landed::Yes {
                 return Ok(());
             }
             session.try_again(&mut tries)?;

@@ -1,9 +1,9 @@
 //! Writes one new head of a space.
 
 use super::Session;
+use super::place::Place;
 use super::space::{Space, Warm};
 use super::state::{mountain, put_space};
-use super::sync::Seen;
 use super::transport::unexpected;
 use crate::defence::{Defence, stands};
 use crate::env::{Clock, Entropy};
@@ -16,8 +16,9 @@ use crate::secret::{EpochKey, SigningKey};
 use crate::tree::{Mountain, directory, history_leaf, leaf_hash};
 use crate::verify::{Roster, checkpoint_of, signable};
 use crate::wire::{
-    Blob, Commit, Frame, Head, HistoryNode, LeafChange, Pack, PartialTrie, Pending, Refusal, Reply,
-    RequestBody, SegmentRecord, SignedEnvelope, SignedHead, SignedRosterChange, SpaceState,
+    Blob, Commit, Frame, Head, HistoryNode, LeafChange, LinkEntry, Pack, PartialTrie, Pending,
+    Refusal, Reply, RequestBody, SegmentRecord, SignedEnvelope, SignedHead, SignedRosterChange,
+    SpaceState,
 };
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -135,8 +136,14 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// Commits a draft on top of the head that was read last.
     ///
     /// The head is durably pending before it is sent. If this fails, the head may still take
-    /// effect.
-    pub(super) async fn commit(&mut self, space: SpaceId, draft: Draft) -> Result<Landed, Error> {
+    /// effect. `link` leads to the space, if it is a shared one: a revocation that came first gave
+    /// it another key.
+    pub(super) async fn commit(
+        &mut self,
+        space: SpaceId,
+        draft: Draft,
+        link: Option<&LinkEntry>,
+    ) -> Result<Landed, Error> {
         let rekey = draft
             .rekey
             .as_ref()
@@ -158,12 +165,14 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                     height: ready.warm.head.height,
                     head: ready.warm.hash,
                 };
-                match self.stands_in_place(space, own, rekey.is_some()).await? {
-                    true => {
+                let moved = rekey.is_some();
+                match self.in_place_of(space, own, moved, link).await? {
+                    Place::Stands => {
                         self.adopt(space, ready.warm, &ready.replaced, roster, rekey);
                         Ok(Landed::Yes)
                     }
-                    false => Ok(Landed::Raced),
+                    Place::StoodBefore => Ok(Landed::Yes),
+                    Place::Lost => Ok(Landed::Raced),
                 }
             }
             other => Err(unexpected(&other)),
@@ -299,25 +308,6 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             // Without this defence the session forgets its own head, as a client does that trusts
             // every acknowledgement and keeps no record of its own.
             space.warm = stands(Defence::OwnHeads).then_some(Warm { leaves, ..warm });
-        }
-    }
-
-    /// Whether the head that lost, as the server says, stands in its place after all. The answer is
-    /// kept as an accepted head, so that the server cannot say one thing now and another later.
-    async fn stands_in_place(
-        &mut self,
-        space: SpaceId,
-        own: Checkpoint,
-        moved: bool,
-    ) -> Result<bool, Error> {
-        match self.read_at(space, own.height).await? {
-            Seen::Shown => Ok(stands(Defence::OwnPlace) && self.accepted(&space) == Some(own)),
-            // A space that moved is closed to its old key; another device of this account, or
-            // this operation tried again, finds the new key in the inbox.
-            Seen::Closed if moved => Ok(false),
-            // It moved in the meantime, and with or without this head: done twice is worse than
-            // not known.
-            Seen::Closed => Err(Unavailable::Contended.into()),
         }
     }
 

@@ -156,7 +156,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             draft
                 .leaves
                 .insert(met.pin_tag, Some(self.pin_leaf(met, verified)?));
-            if self.commit(self.private, draft).await? == Landed::Yes {
+            if self.commit(self.private, draft, None).await? == Landed::Yes {
                 break;
             }
             self.try_again(&mut tries)?;

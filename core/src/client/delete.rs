@@ -5,7 +5,7 @@ use super::commit::{Draft, Landed};
 use super::sync::{Seen, Want};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Usage, Violation};
-use crate::id::{SpaceId, Tag};
+use crate::id::Tag;
 use crate::remote::{Remote, Vault};
 use crate::wire::{Entry, LinkEntry};
 use alloc::vec::Vec;
@@ -80,7 +80,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 return Ok(Landed::Raced);
             }
         }
-        let landed = self.commit(private, draft).await?;
+        let landed = self.commit(private, draft, None).await?;
         if landed == Landed::Yes {
             for tag in &tags {
                 self.links.remove(tag);
@@ -95,7 +95,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let tag = self.open_space(&link.space)?.only_tag();
         match self.entry(&link.space, &tag)? {
             None => Ok(Landed::Yes),
-            Some(_) => self.empty_slot(link.space, tag).await,
+            Some(_) => self.empty_slot(link, tag).await,
         }
     }
 
@@ -114,9 +114,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         }
     }
 
-    async fn empty_slot(&mut self, space: SpaceId, tag: Tag) -> Result<Landed, Error> {
+    async fn empty_slot(&mut self, link: &LinkEntry, tag: Tag) -> Result<Landed, Error> {
         let mut draft = Draft::default();
         draft.leaves.insert(tag, None);
-        self.commit(space, draft).await
+        self.commit(link.space, draft, Some(link)).await
     }
 }

@@ -15,6 +15,7 @@ mod download_many;
 mod envelope;
 mod list;
 mod locate;
+mod place;
 mod receive;
 mod revoke;
 mod share;

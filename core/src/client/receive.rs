@@ -50,7 +50,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let mut tries = 0;
         loop {
             let draft = self.received(&met, &opened, owner, (tag, marker), name)?;
-            if self.commit(self.private, draft).await? == Landed::Yes {
+            if self.commit(self.private, draft, None).await? == Landed::Yes {
                 break;
             }
             self.try_again(&mut tries)?;

@@ -56,7 +56,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             let draft = self
                 .revocation(name, link.space, &roster, user, rekeyed, records)
                 .await?;
-            if self.commit(link.space, draft).await? == Landed::Yes {
+            if self.commit(link.space, draft, Some(&link)).await? == Landed::Yes {
                 return Ok(());
             }
             self.try_again(&mut tries)?;

@@ -46,12 +46,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let mut tries = 0;
         loop {
             let (found, link) = self.file(name, &[met.pin_tag]).await?;
-            let space = match link {
+            let space = match &link {
                 Some(link) => Some(link.space),
                 None => self.found_space(name, found).await?,
             };
             let pointer = match space {
-                Some(space) => self.invite(name, space, &met).await?,
+                Some(space) => self.invite(name, space, link.as_ref(), &met).await?,
                 None => None,
             };
             if let Some(pointer) = pointer {
@@ -70,6 +70,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         &mut self,
         name: &[u8],
         space: SpaceId,
+        link: Option<&LinkEntry>,
         met: &Met,
     ) -> Result<Option<EnvelopeId>, Error> {
         let open = self.open_space(&space)?;
@@ -99,7 +100,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             envelopes: Vec::from([envelope]),
             ..Draft::default()
         };
-        Ok(match self.commit(space, draft).await? {
+        Ok(match self.commit(space, draft, link).await? {
             Landed::Yes => Some(pointer),
             Landed::Raced => None,
         })
@@ -162,7 +163,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         draft
             .leaves
             .insert(self.open_space(&id)?.only_tag(), Some(leaf));
-        if self.commit(id, draft).await? == Landed::Raced {
+        if self.commit(id, draft, None).await? == Landed::Raced {
             return Ok(None);
         }
         let mut draft = Draft::default();
@@ -176,7 +177,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         )?;
         draft.leaves.insert(found.tag, Some(link));
         draft.pack = packer.finish();
-        Ok(match self.commit(self.private, draft).await? {
+        Ok(match self.commit(self.private, draft, None).await? {
             Landed::Yes => {
                 self.links.insert(found.tag, id);
                 Some(id)

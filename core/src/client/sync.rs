@@ -148,7 +148,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             .ok_or_else(|| Violation::OutOfTurn.into())
     }
 
-    async fn views(
+    pub(super) async fn views(
         &mut self,
         requests: Vec<ViewRequest>,
         count: usize,
@@ -171,7 +171,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             .map_or(Height(0), |accepted| accepted.height)
     }
 
-    fn request(&self, want: &Want) -> Result<ViewRequest, Error> {
+    pub(super) fn request(&self, want: &Want) -> Result<ViewRequest, Error> {
         let space = self.space(&want.space)?;
         Ok(ViewRequest {
             locator: space.locator,

@@ -17,8 +17,8 @@ use crate::seal::{fresh_id, seal_leaf, seal_name};
 use crate::secret::{ContentKey, KeyBytes};
 use crate::tree::{Mountain, segment_leaf};
 use crate::wire::{
-    Blob, Entry, FileEntry, NAME_INLINE_MAX, NameRef, Pack, Reply, RequestBody, SegmentNode,
-    SegmentRecord,
+    Blob, Entry, FileEntry, LinkEntry, NAME_INLINE_MAX, NameRef, Pack, Reply, RequestBody,
+    SegmentNode, SegmentRecord,
 };
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -45,6 +45,16 @@ pub struct Begun {
     pub space: SpaceId,
     /// The space's key epoch: after a revocation, nothing that was sent before is used.
     pub epoch: Epoch,
+}
+
+/// Where an upload goes.
+struct Destination {
+    space: SpaceId,
+    tag: Tag,
+    /// The file that is there.
+    before: Option<FileEntry>,
+    /// What leads to the space, if it is a shared one.
+    link: Option<LinkEntry>,
 }
 
 /// A pack that is being filled.
@@ -165,7 +175,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         name: &[u8],
         before: Option<(Begun, Vec<SegmentRecord>)>,
     ) -> Result<Uploading<'_, R, V, E, C>, Error> {
-        let (space, _, _) = self.destination(name).await?;
+        let space = self.destination(name).await?.space;
         let epoch = self.open_space(&space)?.epoch;
         let fits = |before: &(Begun, _)| before.0.space == space && before.0.epoch == epoch;
         let (begun, claimed) = before.filter(fits).unwrap_or_else(|| {
@@ -189,9 +199,15 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ///
     /// Those of [`upload`](Self::upload), [`Uploading::write`] and [`Uploading::finish`].
     pub async fn upload_all(&mut self, name: &[u8], content: &[u8]) -> Result<(), Error> {
-        let mut uploading = self.upload(name)?;
-        uploading.write(content).await?;
-        uploading.finish().await
+        let mut tries = 0;
+        loop {
+            let mut uploading = self.upload(name)?;
+            uploading.write(content).await?;
+            if uploading.publish().await? == Landed::Yes {
+                return Ok(());
+            }
+            self.try_again(&mut tries)?;
+        }
     }
 
     /// Writes many files, thousands of them under one head.
@@ -268,7 +284,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 draft.leaves.insert(tag, Some(leaf));
             }
             draft.pack = packer.finish();
-            if draft.leaves.is_empty() || self.commit(private, draft).await? == Landed::Yes {
+            if draft.leaves.is_empty() || self.commit(private, draft, None).await? == Landed::Yes {
                 return Ok(linked);
             }
             self.try_again(&mut tries)?;
@@ -301,17 +317,23 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         }
     }
 
-    /// Where an upload of this name goes: the space, the slot, and the file that is there.
-    async fn destination(
-        &mut self,
-        name: &[u8],
-    ) -> Result<(SpaceId, Tag, Option<FileEntry>), Error> {
-        let tag = self.name_tag(name)?;
+    /// Where an upload of this name goes.
+    async fn destination(&mut self, name: &[u8]) -> Result<Destination, Error> {
+        let free = Destination {
+            space: self.private,
+            tag: self.name_tag(name)?,
+            before: None,
+            link: None,
+        };
         Ok(match self.locate(name, &[]).await? {
-            Located::Nothing => (self.private, tag, None),
-            Located::File(found, _) => (found.space, found.tag, Some(found.file)),
-            // The owner deleted the file: the name is free again, for a file of one's own.
-            Located::Gone => (self.private, tag, None),
+            Located::File(found, link) => Destination {
+                space: found.space,
+                tag: found.tag,
+                before: Some(found.file),
+                link,
+            },
+            // Of a file that its owner deleted, the name is free again, for a file of one's own.
+            Located::Nothing | Located::Gone => free,
         })
     }
 }
@@ -353,24 +375,34 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
     /// [`Unavailable::Contended`] if other devices were first again and again, or if a member was
     /// revoked while packs were under way: what was sent before is then not used, and the upload
     /// starts again from its beginning.
-    pub async fn finish(mut self) -> Result<(), Error> {
+    pub async fn finish(self) -> Result<(), Error> {
+        match self.publish().await? {
+            Landed::Yes => Ok(()),
+            Landed::Raced => Err(Unavailable::Contended.into()),
+        }
+    }
+
+    /// Publishes the file, unless a member was revoked while packs were under way.
+    async fn publish(mut self) -> Result<Landed, Error> {
         self.stretch.check_whole()?;
         let mut tries = 0;
         let mut epoch = self.begun.map(|begun| (begun.space, begun.epoch));
         loop {
-            let (space, tag, before) = self.session.destination(&self.name).await?;
+            let to = self.session.destination(&self.name).await?;
+            let space = to.space;
             let now = (space, self.session.open_space(&space)?.epoch);
             let moved = epoch.is_some_and(|before| before != now);
             if moved && !self.stretch.stored.is_empty() {
-                return Err(Unavailable::Contended.into());
+                return Ok(Landed::Raced);
             }
             if epoch.is_some() && self.stretch.stored.is_empty() {
                 self.stretch.key = fresh_content_key(&mut self.session.ports.entropy);
             }
             epoch = Some(now);
-            let draft = self.draft(space, tag, before.as_ref())?;
-            if self.session.commit(space, draft).await? == Landed::Yes {
-                return Ok(());
+            let draft = self.draft(space, to.tag, to.before.as_ref())?;
+            let landed = self.session.commit(space, draft, to.link.as_ref()).await?;
+            if landed == Landed::Yes {
+                return Ok(landed);
             }
             self.session.try_again(&mut tries)?;
         }
