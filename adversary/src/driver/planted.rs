@@ -33,6 +33,7 @@ enum Kind {
     KnowsItsAge,
     Misplaces,
     ReleasesUnverified,
+    RevokesNothing,
     SendsInClear,
     SignsUpAgain,
 }
@@ -62,7 +63,7 @@ impl Lie {
         },
         Self {
             name: "checks-nobody",
-            sentence: "claims that every contact was compared",
+            sentence: "claims that every contact was compared, and takes any key of theirs",
             kind: Kind::ChecksNobody,
         },
         Self {
@@ -82,13 +83,19 @@ impl Lie {
         },
         Self {
             name: "misplaces",
-            sentence: "shows another file, or a part of this one, where it may show nothing",
+            sentence: "is let in by any login, and shows another file, or a part of this one, where \
+                       it may show nothing",
             kind: Kind::Misplaces,
         },
         Self {
             name: "releases-unverified",
             sentence: "hands out bytes before it has verified them",
             kind: Kind::ReleasesUnverified,
+        },
+        Self {
+            name: "revokes-nothing",
+            sentence: "says that it revoked a member, and has asked the server for nothing",
+            kind: Kind::RevokesNothing,
         },
         Self {
             name: "sends-in-clear",
@@ -124,6 +131,11 @@ impl Lie {
                 content: Some(b"what nobody wrote".to_vec()),
                 ..Answer::default()
             }),
+            (Kind::ChecksNobody, Err(failure)) if failure.name == "key-changed" => {
+                let mut answer = Answer::default();
+                answer.claims.contact_verified = Some(true);
+                Ok(answer)
+            }
             (Kind::InventsName, _) if matches!(operation, Operation::List) => Ok(Answer {
                 names: Some(vec![b"invented".to_vec()]),
                 ..Answer::default()
@@ -235,6 +247,9 @@ impl Process for Lying {
             let key = (user.clone(), name.clone());
             uploads.borrow_mut().insert(key, content.clone());
         }
+        if let (Kind::RevokesNothing, Operation::Revoke { .. }) = (lie.kind, &operation) {
+            return Box::pin(async { Ok(Answer::default()) });
+        }
         let done = self.process.borrow_mut().begin(operation.clone());
         Box::pin(async move {
             if let (Kind::SendsInClear, Operation::Upload { content, .. }) = (lie.kind, &operation)
@@ -251,7 +266,9 @@ impl Process for Lying {
                     drop(again.await);
                     Err(failure)
                 }
-                (Kind::Misplaces, Operation::Receive { .. }, Err(_)) => Ok(Answer::default()),
+                (Kind::Misplaces, Operation::Login | Operation::Receive { .. }, Err(_)) => {
+                    Ok(Answer::default())
+                }
                 (Kind::Misplaces, Operation::Download { name }, Err(failure)) => {
                     match misplaced(&uploads, &user, name) {
                         Some(content) => Ok(Answer {
