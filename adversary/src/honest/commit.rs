@@ -13,7 +13,7 @@ use super::read::{
     space_key,
 };
 use super::storage::{Batch, Storage, encoded};
-use super::{directory, segments};
+use super::{directory, members, segments};
 
 /// Bytes of a stored leaf at most.
 const LEAF_MAX: usize = ENTRY_SIZE + 256;
@@ -35,6 +35,7 @@ pub(super) fn plan(
     }
     let current = newest(storage, commit)?;
     check_place(storage, commit, current.as_ref())?;
+    ensure(members::may_write(storage, commit, current.as_ref())?)?;
     put_roster(batch, commit, current.as_ref())?;
     put_directory(storage, batch, commit, current.as_ref())?;
     put_envelopes(storage, batch, user, commit)?;

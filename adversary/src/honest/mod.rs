@@ -7,6 +7,7 @@ mod commit;
 mod directory;
 mod history;
 pub mod kv;
+mod members;
 pub mod native;
 mod read;
 mod segments;

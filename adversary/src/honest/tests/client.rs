@@ -283,6 +283,17 @@ impl Space {
         commit
     }
 
+    /// The commit of one member less, whose key nobody has who was removed.
+    pub(super) fn remove(&self, author: &User, member: &User, to: Locator) -> Commit {
+        let mut commit = self.moving(author, Vec::new(), to);
+        let mut change = self.roster_change(RosterAction::Remove { user: member.id });
+        change.change.signer = author.id;
+        commit.head.head.roster = change.change.number;
+        commit.head.head.roster_hash = roster_hash(&change);
+        commit.roster.push(change);
+        commit
+    }
+
     /// Takes the commit's head as the newest one.
     pub(super) fn accept(&mut self, commit: &Commit) {
         let hash = head_hash(&commit.head);

@@ -123,6 +123,54 @@ fn a_stranger_is_refused() {
     assert_eq!(world.commit(&bob, &forged), refused(Refusal::Invalid));
 }
 
+/// Bob knows where the space of alice is and which head is its newest, as whoever was a member does.
+#[test]
+fn s76_nobody_overwrites_or_deletes_what_is_not_his() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    let (bob, _) = world.register("bob");
+    let (carol, _) = world.register("carol");
+    let mut first = space.next(&alice, vec![leaf(1, 0, 2)]);
+    first.pack = Some(pack(1, b"of alice"));
+    assert_eq!(world.commit(&alice, &first), Reply::Done);
+    space.accept(&first);
+
+    let before = world.versions.log().len();
+    let mut invited = space.invite(&bob, &bob, 1);
+    let overwritten = space.next(&bob, vec![leaf(1, 0, 3)]);
+    let deleted = space.next(&bob, vec![removed(1)]);
+    let moved = space.moving(&bob, Vec::new(), Locator([9; 32]));
+    for commit in [&invited, &overwritten, &deleted, &moved] {
+        assert_eq!(world.commit(&bob, commit), refused(Refusal::Invalid));
+    }
+    // Nor under the name of alice.
+    invited.head.head.author = alice.id;
+    assert_eq!(world.commit(&bob, &invited), refused(Refusal::Invalid));
+    let pack = pack(1, b"of bob");
+    let reply = world.ask(&bob, RequestBody::Store { pack });
+    assert_eq!(reply, refused(Refusal::Exists));
+    assert_eq!(world.versions.log().len(), before, "nothing is stored");
+
+    // A member may write, those whom he added as well, and none of them once he is removed.
+    for (author, member, envelope) in [(&alice, &bob, 1), (&bob, &carol, 2)] {
+        let invitation = space.invite(author, member, envelope);
+        assert_eq!(world.commit(author, &invitation), Reply::Done);
+        space.accept(&invitation);
+    }
+    let written = space.next(&carol, vec![leaf(1, 0, 3)]);
+    assert_eq!(world.commit(&carol, &written), Reply::Done);
+    space.accept(&written);
+    let removal = space.remove(&alice, &bob, Locator([9; 32]));
+    assert_eq!(world.commit(&alice, &removal), Reply::Done);
+    space.accept(&removal);
+    for gone in [&bob, &carol] {
+        let late = space.next(gone, vec![leaf(1, 0, 4)]);
+        assert_eq!(world.commit(gone, &late), refused(Refusal::Invalid));
+    }
+    let own = space.next(&alice, vec![leaf(1, 0, 5)]);
+    assert_eq!(world.commit(&alice, &own), Reply::Done);
+}
+
 #[test]
 fn bytes_that_are_no_request_are_refused() {
     let mut world = World::new();
