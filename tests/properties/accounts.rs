@@ -43,6 +43,33 @@ fn f02_a_name_that_is_taken_stays_as_it_is() {
     assert_eq!(again.own_fingerprint(), alice.own_fingerprint());
 }
 
+/// A password cannot be changed. So no older record of an account exists that a server could put
+/// back, and the one password is the only one, whatever its devices did since.
+#[test]
+fn s40_an_account_has_one_record_for_ever_and_the_manual_says_so() {
+    let world = Deployment::new(1);
+    let (_, mut alice) = world.user("alice", 0);
+    world.user("bob", 1);
+    let of_accounts = |world: &Deployment| -> Vec<(String, Vec<u8>)> {
+        let stored = world.stored().into_iter();
+        let kinds = ["Account", "Bag", "Public"];
+        let of_account = |key: &str| kinds.iter().any(|kind| key.contains(kind));
+        stored.filter(|(key, _)| of_account(key)).collect()
+    };
+    let at_first = of_accounts(&world);
+    assert_eq!(at_first.len(), 6, "two accounts: {at_first:?}");
+    now(alice.upload_all(b"f", b"hers")).expect("an upload");
+    now(alice.share(b"f", b"bob")).expect("a share");
+    now(alice.revoke(b"f", b"bob")).expect("a revocation");
+    let phone = world.device("alice", "phone");
+    let mut again = phone.login().expect("a login");
+    now(again.append(b"f", b"!")).expect("an append");
+    assert_eq!(of_accounts(&world), at_first);
+    refused(phone.login_with(&Password::new(b"an older one")));
+    let manual = include_str!("../../core/src/manual/threat_model.md");
+    assert!(manual.contains("a password cannot be changed"));
+}
+
 #[test]
 fn f03_an_empty_user_name_publishes_nothing() {
     let world = Deployment::new(1);

@@ -83,8 +83,8 @@ impl Lie {
         },
         Self {
             name: "misplaces",
-            sentence: "is let in by any login, and shows another file, or a part of this one, where \
-                       it may show nothing",
+            sentence: "is let in by any login, and shows another file, or a part of this one, \
+                       where it may show nothing",
             kind: Kind::Misplaces,
         },
         Self {

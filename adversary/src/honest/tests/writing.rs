@@ -123,7 +123,7 @@ fn a_stranger_is_refused() {
     assert_eq!(world.commit(&bob, &forged), refused(Refusal::Invalid));
 }
 
-/// Bob knows where the space of alice is and which head is its newest, as whoever was a member does.
+/// Bob knows where the space of alice is and which head is its newest, as a former member does.
 #[test]
 fn s76_nobody_overwrites_or_deletes_what_is_not_his() {
     let mut world = World::new();
