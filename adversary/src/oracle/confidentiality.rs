@@ -3,7 +3,7 @@
 //! This is the half that one run decides: canaries. What lengths, counts and repetitions tell is
 //! decided by comparing two runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -20,27 +20,31 @@ const SECRET_MIN: usize = 16;
 /// Different byte values that a secret needs, or padding would be taken for it.
 const VARIETY_MIN: usize = 8;
 
-/// What a probe means: the secret, and how it is written.
-type Meanings = BTreeMap<u128, (usize, &'static str)>;
+/// What is looked for in every message.
+#[derive(Default)]
+struct Probes {
+    /// What a probe means: the secret, and how it is written.
+    meanings: HashMap<u128, (usize, &'static str)>,
+    /// Which ends probes have: most windows are told from all probes by theirs.
+    ends: Vec<bool>,
+}
 
 pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
     let mut secrets = secrets(case, facts);
-    let mut meanings = Meanings::new();
+    let mut wanted = Probes::default();
     for (at, secret) in secrets.iter().enumerate() {
         for (probe, how) in probes(secret) {
-            meanings.entry(probe).or_insert((at, how));
+            wanted.add(probe, (at, how));
         }
     }
     for (secret, hash) in hashes(case, facts) {
         let at = secrets.len();
         secrets.push(secret);
         for (probe, _) in probes(&hash) {
-            meanings
-                .entry(probe)
-                .or_insert((at, "hashed without a key"));
+            wanted.add(probe, (at, "hashed without a key"));
         }
     }
-    if meanings.is_empty() {
+    if wanted.meanings.is_empty() {
         return;
     }
     let mut told = BTreeSet::new();
@@ -54,7 +58,7 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
         else {
             continue;
         };
-        for (secret, how) in find(&meanings, bytes) {
+        for (secret, how) in wanted.find(bytes) {
             if told.insert(secret) {
                 judgement.breach(
                     Guarantee::G6,
@@ -231,25 +235,35 @@ fn base64(bytes: &[u8], last: [u8; 2]) -> Vec<u8> {
         .collect()
 }
 
-/// The secrets that occur in a message.
-fn find(meanings: &Meanings, bytes: &[u8]) -> Vec<(usize, &'static str)> {
-    // Most windows are told from all probes by their last two bytes.
-    let mut ends = vec![false; 1 << 16];
-    for probe in meanings.keys() {
-        ends[(probe & 0xffff) as usize] = true;
+impl Probes {
+    /// Bits of a probe's end.
+    const END: u32 = 20;
+
+    fn end(window: u128) -> usize {
+        (window & ((1 << Self::END) - 1)) as usize
     }
-    let mut found = BTreeMap::new();
-    let mut window: u128 = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        window = window << 8 | u128::from(*byte);
-        if at + 1 >= PROBE
-            && ends[(window & 0xffff) as usize]
-            && let Some((secret, how)) = meanings.get(&window)
-        {
-            found.entry(*secret).or_insert(*how);
+
+    fn add(&mut self, probe: u128, meaning: (usize, &'static str)) {
+        self.ends.resize(1 << Self::END, false);
+        self.ends[Self::end(probe)] = true;
+        self.meanings.entry(probe).or_insert(meaning);
+    }
+
+    /// The secrets that occur in a message.
+    fn find(&self, bytes: &[u8]) -> Vec<(usize, &'static str)> {
+        let mut found = BTreeMap::new();
+        let mut window: u128 = 0;
+        for (at, byte) in bytes.iter().enumerate() {
+            window = window << 8 | u128::from(*byte);
+            if at + 1 >= PROBE
+                && self.ends[Self::end(window)]
+                && let Some((secret, how)) = self.meanings.get(&window)
+            {
+                found.entry(*secret).or_insert(*how);
+            }
         }
+        found.into_iter().collect()
     }
-    found.into_iter().collect()
 }
 
 #[cfg(test)]

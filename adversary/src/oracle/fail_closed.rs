@@ -3,10 +3,12 @@
 //!
 //! That the next honest run works is an operation of its own, and scripts demand its success.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::authenticity::impersonated;
 use super::bits::Bits;
 use super::explain::{Edges, Query, explain};
-use super::key_authenticity::uploads_key;
+use super::key_authenticity::uploaded_keys;
 use super::seen::Case;
 use super::truth::Use;
 use super::{Facts, Judgement, cite, quote};
@@ -15,32 +17,35 @@ use crate::history::Event;
 use crate::verdict::Guarantee;
 
 pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
-    for at in 0..case.truth.ops.len() {
-        if case.truth.ops[at].failure().is_some() {
-            judge_released(case, at, judgement);
-            judge_keys(case, at, judgement);
+    let mut released: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
+    for event in case.history.events() {
+        if let Event::Released { operation, bytes } = event {
+            released
+                .entry(*operation)
+                .or_default()
+                .extend_from_slice(bytes);
+        }
+    }
+    let uploaded = uploaded_keys(case);
+    for (at, op) in case.truth.ops.iter().enumerate() {
+        if op.failure().is_some() {
+            if let Some(released) = released.get(&op.id).filter(|bytes| !bytes.is_empty()) {
+                judge_released(case, at, released, judgement);
+            }
+            if let Some(kind) = uploaded.get(&op.id) {
+                judge_keys(case, at, kind, judgement);
+            }
         }
     }
     judge_accepted(case, facts, judgement);
 }
 
 /// What left the client before an error is the beginning of a state of the file.
-fn judge_released(case: &Case<'_>, at: usize, judgement: &mut Judgement) {
+fn judge_released(case: &Case<'_>, at: usize, released: &[u8], judgement: &mut Judgement) {
     let op = &case.truth.ops[at];
-    let mut released = Vec::new();
-    for event in case.history.events() {
-        if let Event::Released { operation, bytes } = event
-            && *operation == op.id
-        {
-            released.extend_from_slice(bytes);
-        }
-    }
-    if released.is_empty() {
-        return;
-    }
     let nothing = Bits::default();
     let query = Query {
-        content: &released,
+        content: released,
         prefix: true,
         until: op.end,
         edges: Edges::Proved,
@@ -65,7 +70,7 @@ fn judge_released(case: &Case<'_>, at: usize, judgement: &mut Judgement) {
             format!(
                 "{} failed and had released {}",
                 cite(case, at),
-                quote(&released)
+                quote(released)
             ),
         );
     } else {
@@ -77,28 +82,26 @@ fn judge_released(case: &Case<'_>, at: usize, judgement: &mut Judgement) {
 }
 
 /// An error uploads no key.
-fn judge_keys(case: &Case<'_>, at: usize, judgement: &mut Judgement) {
+fn judge_keys(case: &Case<'_>, at: usize, kind: &str, judgement: &mut Judgement) {
     let op = &case.truth.ops[at];
     if matches!(op.what, Operation::SignUp) {
         return;
     }
-    if let Some(kind) = uploads_key(case, op) {
-        judgement.breach(
-            Guarantee::G11,
-            Some(op.id),
-            format!(
-                "{} failed and had published a {kind:?} object",
-                cite(case, at)
-            ),
-        );
-    }
+    judgement.breach(
+        Guarantee::G11,
+        Some(op.id),
+        format!(
+            "{} failed and had published a {kind:?} object",
+            cite(case, at)
+        ),
+    );
 }
 
 /// What a device trusts after an operation is what an honest client published, and after a failed
 /// one no older than before.
 fn judge_accepted(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
-    let mut last = std::collections::BTreeMap::new();
-    let mut taken = std::collections::BTreeSet::new();
+    let mut last = BTreeMap::new();
+    let mut taken = BTreeSet::new();
     for (at, event) in case.history.events().iter().enumerate() {
         let Event::Accepted {
             device,

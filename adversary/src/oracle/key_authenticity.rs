@@ -15,6 +15,9 @@ use crate::front::kv::Request;
 use crate::history::Event;
 use crate::verdict::Guarantee;
 
+/// What requests that publish a public object are called.
+const PUT_PUBLIC: &str = "put-pub";
+
 pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
     let mut pins = Pins::default();
     for event in case.history.events() {
@@ -53,9 +56,10 @@ pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
             );
         }
     }
+    let uploaded = uploaded_keys(case);
     for (at, op) in case.truth.ops.iter().enumerate() {
         let logs_in = matches!(op.what, Operation::Login);
-        if let Some(kind) = uploads_key(case, op).filter(|_| logs_in) {
+        if let Some(kind) = uploaded.get(&op.id).filter(|_| logs_in) {
             judgement.breach(
                 Guarantee::G8,
                 Some(op.id),
@@ -100,48 +104,50 @@ fn shown_other_keys_now(case: &Case<'_>, op: &Op<'_>, contact: &str) -> bool {
     })
 }
 
-/// The first new key material that an operation published, or asked the server to take.
+/// The first new key material that each operation published, or asked the server to take.
 ///
 /// A public object that was never there is no change of keys, and neither are the same bytes again.
-pub(super) fn uploads_key(case: &Case<'_>, op: &Op<'_>) -> Option<&'static str> {
+pub(super) fn uploaded_keys(case: &Case<'_>) -> BTreeMap<u32, &'static str> {
     let mut published: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut asked: BTreeMap<u32, (String, Vec<u8>)> = BTreeMap::new();
+    let mut uploaded = BTreeMap::new();
     for event in case.history.events() {
-        match event {
+        let (operation, kind) = match event {
             Event::Request {
                 operation, kind, ..
-            } if *operation == op.id && kind == "register" => return Some("account"),
+            } if kind == "register" => (*operation, "account"),
             Event::Request {
-                operation, bytes, ..
-            } => {
+                operation,
+                kind,
+                bytes,
+                ..
+            } if kind == PUT_PUBLIC => {
                 if let Some(Request::PutPublic { user, bytes }) = Request::from_bytes(bytes) {
                     asked.insert(*operation, (user, bytes));
                 }
+                continue;
             }
             Event::Wrote {
                 operation, object, ..
-            } => {
-                let mine = *operation == op.id;
-                match object.kind.as_str() {
-                    "account" if mine => return Some("account"),
-                    "bag" if mine => return Some("bag"),
-                    "pub" => match asked.get(operation) {
-                        Some((user, bytes)) => {
-                            let before = published.insert(user.clone(), bytes.clone());
-                            if mine && before.is_some_and(|before| before != *bytes) {
-                                return Some("pub");
-                            }
+            } => match object.kind.as_str() {
+                "account" => (*operation, "account"),
+                "bag" => (*operation, "bag"),
+                "pub" => {
+                    if let Some((user, bytes)) = asked.get(operation) {
+                        let before = published.insert(user.clone(), bytes.clone());
+                        if before.is_none_or(|before| before == *bytes) {
+                            continue;
                         }
-                        None if mine => return Some("pub"),
-                        None => {}
-                    },
-                    _ => {}
+                    }
+                    (*operation, "pub")
                 }
-            }
-            _ => {}
-        }
+                _ => continue,
+            },
+            _ => continue,
+        };
+        uploaded.entry(operation).or_insert(kind);
     }
-    None
+    uploaded
 }
 
 /// What devices said of keys, up to one point of the run.
