@@ -185,6 +185,8 @@ pub enum Usage {
     EmptyName,
     /// The recipient is the caller.
     Oneself,
+    /// Nobody whom this account has ever met.
+    UnknownContact,
     /// This device remembers the account of somebody else, or has one already.
     WrongDevice,
 }
@@ -255,6 +257,7 @@ impl Usage {
             Self::NotShared => "not-shared",
             Self::Oneself => "oneself",
             Self::TooLong => "too-long",
+            Self::UnknownContact => "unknown-contact",
             Self::WrongDevice => "wrong-device",
         }
     }

@@ -4,7 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one reply. Answers endless data.
+    /// Bytes of one reply, where what was asked for does not bound it more narrowly. Answers
+    /// endless data.
     pub reply_size_max: u64,
     /// Bytes of a file name. Bounds the name objects that a listing fetches.
     pub name_size_max: u64,
@@ -63,3 +64,12 @@ pub const CHUNK_SIZE: usize = 64 << 10;
 pub const PACK_CHUNKS_MAX: usize = 64;
 /// Segments of one version of a file: its mountain range then has at most sixteen peaks.
 pub const SEGMENTS_MAX: u64 = (1 << 16) - 1;
+/// Bytes of a wrapped key and of a signature: RSA-3072.
+pub(crate) const RSA_SIZE_MAX: usize = 384;
+/// Bytes of an envelope's note: the longest name, padded and sealed.
+pub(crate) const NOTE_SIZE_MAX: usize = (17 << 10) + 16;
+/// Bytes of a signed envelope. Answers an inbox of few and huge ones: whoever sends one decides
+/// how large it is.
+pub(crate) const ENVELOPE_SIZE_MAX: usize = NOTE_SIZE_MAX + 2 * RSA_SIZE_MAX + 256;
+/// Bytes of a reply that carries no content, no proof and no list.
+pub(crate) const SHORT_REPLY_MAX: u64 = 64 << 10;

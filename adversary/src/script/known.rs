@@ -62,7 +62,7 @@ pub const UNAVAILABLES: [&str; 16] = [
 ];
 
 /// The mistakes of a caller, by the names that the client gives them.
-pub const USAGES: [&str; 12] = [
+pub const USAGES: [&str; 13] = [
     "already-received",
     "already-shared",
     "bad-statement",
@@ -74,6 +74,7 @@ pub const USAGES: [&str; 12] = [
     "not-shared",
     "oneself",
     "too-long",
+    "unknown-contact",
     "wrong-device",
 ];
 

@@ -129,6 +129,7 @@ fn said(usage: Usage) -> &'static str {
         Usage::NotOwner => "only the owner may do this",
         Usage::EmptyName => "an account must have a name",
         Usage::Oneself => "that is you",
+        Usage::UnknownContact => "you never met whoever says this; see fingerprint USER first",
         Usage::WrongDevice => {
             "this device has an account of that name already; give another one its own --state"
         }

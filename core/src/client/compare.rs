@@ -99,12 +99,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// [`Violation::Fork`] if neither head is in the other's history, [`Violation::Rollback`] if
     /// the server shows nothing as new as what the other device accepted,
     /// [`Violation::Equivocation`] if one user's key was shown differently,
-    /// [`Violation::UntrustedKey`] if the statement is by nobody whom this account knows;
+    /// [`Violation::UntrustedKey`] if it is signed with other keys than the user's that it names;
     /// [`Unavailable`] if the server does not help to decide; [`Usage::BadStatement`] if it is no
-    /// statement: it did not come from the server, so that nothing is the server's fault.
+    /// statement, and [`Usage::UnknownContact`] if it is by nobody whom this account knows: it did
+    /// not come from the server, so that nothing is the server's fault.
     pub async fn compare(&mut self, statement: &[u8]) -> Result<Vec<(SpaceId, Comparison)>, Error> {
         let other = SignedContact::decode(statement).map_err(|_| Usage::BadStatement)?;
-        self.check_statement(&other)?;
+        self.check_statement(&other).await?;
         let compared = self.compare_all(&other.contact).await;
         if matches!(
             compared,
@@ -142,7 +143,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         Ok(())
     }
 
-    fn check_statement(&self, signed: &SignedContact) -> Result<(), Error> {
+    async fn check_statement(&mut self, signed: &SignedContact) -> Result<(), Error> {
         let said = &signed.contact;
         let realm = &self.config.realm;
         let contact =
@@ -153,14 +154,15 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         if !bound || signed.is_err() {
             return Err(Usage::BadStatement.into());
         }
+        // Another device of this account may have pinned who signed it.
         let known = match self.own_view(&said.user) {
-            Some(key) => key == contact.fingerprint,
-            None => false,
+            Some(key) => Some(key),
+            None => self.pin_of(&said.user).await?,
         };
-        if known {
-            Ok(())
-        } else {
-            Err(Violation::UntrustedKey { user: said.user }.into())
+        match known {
+            Some(key) if key == contact.fingerprint => Ok(()),
+            Some(_) => Err(Violation::UntrustedKey { user: said.user }.into()),
+            None => Err(Usage::UnknownContact.into()),
         }
     }
 
@@ -314,9 +316,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let size = theirs.accepted.height.next().0;
         let started: Result<Mountain<HistoryNode>, _> =
             Mountain::from_parts(size, theirs.peaks.clone());
-        let Ok(mut extended) = started else {
-            return Ok(false);
-        };
+        let mut extended = started.map_err(|_| Usage::BadStatement)?;
         let grown = extended.extend_to(head.head.height.0, &history);
         Ok(grown.is_ok() && extended.root() == head.head.history)
     }

@@ -13,14 +13,33 @@ use crate::seal::{fresh_id, open_note, seal_note};
 use crate::secret::EpochKey;
 use crate::verify::{Contact, signable};
 use crate::wire::{Blob, Envelope, Frame, LinkEntry, Reply, RequestBody, SignedEnvelope};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-/// The only role: reads and writes.
-const WRITER: u8 = 1;
+/// What an envelope is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It invites its recipient to read and write.
+    Invitation = 1,
+    /// It brings a member the key of a new epoch. It invites nobody: whoever takes the file under
+    /// a name of his own does so by the invitation.
+    NewEpoch = 2,
+}
+
+impl Purpose {
+    fn of(role: u8) -> Option<Self> {
+        match role {
+            1 => Some(Self::Invitation),
+            2 => Some(Self::NewEpoch),
+            _ => None,
+        }
+    }
+}
 
 /// What an envelope holds, once everything about it was checked.
 #[derive(Debug)]
 pub(super) struct Opened {
+    pub(super) purpose: Purpose,
     pub(super) id: EnvelopeId,
     pub(super) space: SpaceId,
     pub(super) epoch: Epoch,
@@ -42,8 +61,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// An envelope from this account.
     pub(super) fn seal_envelope(
         &mut self,
-        space: SpaceId,
-        epoch: Epoch,
+        purpose: Purpose,
+        (space, epoch): (SpaceId, Epoch),
         key: &EpochKey,
         recipient: &Contact,
         name: &[u8],
@@ -54,7 +73,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             id,
             space,
             epoch,
-            role: WRITER,
+            role: purpose as u8,
             sender: self.account.user,
             sender_key: self.account.fingerprint,
             recipient: recipient.user,
@@ -103,9 +122,10 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             .is_ok();
         defend!(Defence::EnvelopeSignature, valid, Violation::Inauthentic);
         let mine = envelope.recipient == self.account.user
-            && envelope.recipient_key == self.account.fingerprint
-            && envelope.role == WRITER;
-        defend!(Defence::EnvelopeRecipient, mine, Violation::Misbound);
+            && envelope.recipient_key == self.account.fingerprint;
+        let purpose = Purpose::of(envelope.role);
+        let fits = mine && purpose.is_some();
+        defend!(Defence::EnvelopeRecipient, fits, Violation::Misbound);
         let label = wrap_label(envelope);
         let entropy = &mut self.ports.entropy;
         let unwrapped = self
@@ -123,6 +143,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             id, space, epoch, ..
         } = *envelope;
         Ok(Opened {
+            // Whoever does not look takes what comes for an invitation.
+            purpose: purpose.unwrap_or(Purpose::Invitation),
             id,
             space,
             epoch,
@@ -141,6 +163,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ) -> Result<Vec<SignedEnvelope>, Error> {
         let max = self.config.limits.envelopes_max;
         let mut envelopes: Vec<SignedEnvelope> = Vec::new();
+        let mut met = BTreeSet::new();
         loop {
             let held = u64::try_from(envelopes.len()).unwrap_or(u64::MAX);
             let count = u32::try_from(max.saturating_sub(held)).unwrap_or(u32::MAX);
@@ -153,12 +176,14 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 before: envelopes.last().map(|signed| signed.envelope.id),
                 count,
             };
-            let page = match self.ask(body).await? {
+            let mut page = match self.ask(body).await? {
                 Reply::Inbox(page) => page,
                 other => return Err(unexpected(&other)),
             };
             let as_asked = u32::try_from(page.len()).is_ok_and(|shown| shown <= count);
             defend!(Defence::ReplyCounts, as_asked, Violation::TooLarge);
+            // What is shown again says nothing, and leads no further.
+            page.retain(|signed| met.insert(signed.envelope.id) || !stands(Defence::ReplyCounts));
             if page.is_empty() {
                 return Ok(envelopes);
             }

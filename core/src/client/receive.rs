@@ -3,18 +3,19 @@
 use super::Session;
 use super::commit::{Draft, Landed, NewLeaf};
 use super::contact::{ContactStanding, Met, same_key};
-use super::envelope::Opened;
+use super::envelope::{Opened, Purpose};
 use super::space::{SlotKind, Space};
 use super::sync::Want;
 use super::upload::{Packer, shown};
 use crate::defence::{Defence, defend};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Usage, Violation};
-use crate::id::{EnvelopeId, Fingerprint, Tag, UserId};
+use crate::id::{EnvelopeId, Epoch, Fingerprint, SpaceId, Tag, UserId};
 use crate::remote::{Remote, Vault};
 use crate::seal::seal_leaf;
 use crate::secret::EpochKey;
 use crate::wire::{Entry, SignedEnvelope};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// Which invitation of a sender is meant.
@@ -24,6 +25,15 @@ pub enum Pick<'a> {
     Name(&'a [u8]),
     /// This one.
     Pointer(EnvelopeId),
+}
+
+impl Pick<'_> {
+    fn means(&self, opened: &Opened) -> bool {
+        match self {
+            Pick::Name(name) => opened.name == *name,
+            Pick::Pointer(pointer) => opened.id == *pointer,
+        }
+    }
 }
 
 impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
@@ -65,20 +75,34 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// reported if there is no other.
     async fn invitation(&mut self, met: &Met, pick: Pick<'_>) -> Result<Opened, Error> {
         let mut fault = None;
+        // Newer keys of a space come before the invitation into it.
+        let mut newer: BTreeMap<SpaceId, (Epoch, EpochKey)> = BTreeMap::new();
         let inbox: Vec<SignedEnvelope> = self.inbox(met.contact.user, None).await?;
         for signed in &inbox {
             let envelope = &signed.envelope;
-            let meant = match pick {
-                Pick::Name(_) => envelope.sender == met.contact.user,
-                Pick::Pointer(pointer) => envelope.id == pointer,
-            };
-            if !meant {
+            let named = matches!(pick, Pick::Pointer(pointer) if envelope.id == pointer);
+            if envelope.sender != met.contact.user && !named {
                 continue;
             }
-            match (self.open_envelope(&met.contact, signed), pick) {
-                (Ok(opened), Pick::Name(name)) if opened.name != name => {}
-                (Ok(opened), _) => return Ok(opened),
-                (Err(error), _) => fault = fault.or(Some(error)),
+            match self.open_envelope(&met.contact, signed) {
+                Ok(Opened {
+                    purpose: Purpose::NewEpoch,
+                    space,
+                    epoch,
+                    key,
+                    ..
+                }) => {
+                    newer.entry(space).or_insert((epoch, key));
+                }
+                Ok(mut opened) if pick.means(&opened) => {
+                    let later = newer.remove(&opened.space);
+                    if let Some((epoch, key)) = later.filter(|(epoch, _)| *epoch > opened.epoch) {
+                        (opened.epoch, opened.key) = (epoch, key);
+                    }
+                    return Ok(opened);
+                }
+                Ok(_) => {}
+                Err(error) => fault = fault.or(Some(error)),
             }
         }
         Err(fault.unwrap_or_else(|| Unavailable::NoInvitation.into()))

@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::commit::{Draft, Landed, RosterDraft};
+use super::envelope::Purpose;
 use super::upload::fresh_content_key;
 use crate::defence::{Defence, construct, stands};
 use crate::env::{Clock, Entropy};
@@ -54,7 +55,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             let keys = self.content_keys(&found).await?;
             let rekeyed = self.new_content_key(found.file, &keys)?;
             let draft = self
-                .revocation(name, link.space, &roster, user, rekeyed, records)
+                .revocation(link.space, &roster, user, rekeyed, records)
                 .await?;
             if self.commit(link.space, draft, Some(&link)).await? == Landed::Yes {
                 return Ok(());
@@ -111,7 +112,6 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
 
     async fn revocation(
         &mut self,
-        name: &[u8],
         id: SpaceId,
         before: &Roster,
         gone: UserId,
@@ -131,7 +131,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let mut envelopes: Vec<SignedEnvelope> = Vec::new();
         for (user, member) in &roster.members {
             if let Some(contact) = self.stays(*user, member.fingerprint).await? {
-                envelopes.push(self.seal_envelope(id, epoch, &key, &contact, name)?);
+                let newer = Purpose::NewEpoch;
+                // What the owner calls the file is nobody's business.
+                envelopes.push(self.seal_envelope(newer, (id, epoch), &key, &contact, b"")?);
             }
         }
         let moved = super::space::Space::new(id, epoch, EpochKey::copy_from(key.expose()));

@@ -4,6 +4,7 @@ use super::Session;
 use super::account::genesis;
 use super::commit::{Draft, Landed, NewLeaf, RosterDraft};
 use super::contact::{ContactStanding, Met};
+use super::envelope::Purpose;
 use super::locate::Found;
 use super::space::Space;
 use super::upload::Packer;
@@ -40,9 +41,11 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     pub async fn share(&mut self, name: &[u8], with: &[u8]) -> Result<Invitation, Error> {
         self.file(name, &[]).await?;
         let met = self.meet(with).await?;
-        // The key is remembered before anything is wrapped for it: whatever becomes of the rest,
-        // the server cannot show another one next time.
+        // The key is remembered before anything is wrapped for it, by the account as well as by
+        // this device: whatever becomes of the rest, the server can show none of the user's devices
+        // another one next time.
         self.remember_pin(&met.contact).await?;
+        self.pin(&met, false).await?;
         let mut tries = 0;
         loop {
             let (found, link) = self.file(name, &[met.pin_tag]).await?;
@@ -55,7 +58,6 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 None => None,
             };
             if let Some(pointer) = pointer {
-                self.pin(&met, false).await?;
                 return Ok(Invitation {
                     pointer,
                     standing: met.standing,
@@ -90,7 +92,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         }
         let (epoch, key) = (open.epoch, EpochKey::copy_from(open.key.expose()));
         let added = self.add_member(space, &roster, met)?;
-        let envelope = self.seal_envelope(space, epoch, &key, &met.contact, name)?;
+        let invitation = Purpose::Invitation;
+        let to = &met.contact;
+        let envelope = self.seal_envelope(invitation, (space, epoch), &key, to, name)?;
         let pointer = envelope.envelope.id;
         let draft = Draft {
             roster: Some(RosterDraft {

@@ -2,6 +2,7 @@
 
 use super::{Blob, Frame, record};
 use crate::id::{EnvelopeId, Epoch, Fingerprint, SpaceId, UserId};
+use crate::limits::{NOTE_SIZE_MAX, RSA_SIZE_MAX};
 
 record! {
     /// The key of one epoch for one recipient. Everything but the key is said in clear and signed.
@@ -12,7 +13,7 @@ record! {
         pub space: SpaceId,
         /// The epoch whose key is inside.
         pub epoch: Epoch,
-        /// What the recipient may do; one, a writer, is the only role.
+        /// What it is for: one invites a writer, two brings a member the key of a new epoch.
         pub role: u8,
         /// Who sends it.
         pub sender: UserId,
@@ -23,9 +24,10 @@ record! {
         /// For which keys.
         pub recipient_key: Fingerprint,
         /// The epoch key under the recipient's encryption key (OAEP), labelled with all the above.
-        pub wrapped: Blob,
-        /// The sealed [`Note`](super::Note): the file's name as the sender knows it.
-        pub note: Blob,
+        pub wrapped: Blob<RSA_SIZE_MAX>,
+        /// The sealed [`Note`](super::Note): the file's name as the sender knows it,
+        /// or nothing where nobody is invited.
+        pub note: Blob<NOTE_SIZE_MAX>,
     }
 }
 
@@ -35,7 +37,7 @@ record! {
         /// The envelope.
         pub envelope: Envelope,
         /// PSS signature by the sender.
-        pub signature: Blob,
+        pub signature: Blob<RSA_SIZE_MAX>,
     }
 }
 

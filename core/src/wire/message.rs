@@ -377,7 +377,7 @@ choice! {
         6 => Segments(Vec<SegmentRecord>),
         /// The bytes of all ranges.
         7 => Content(Blob),
-        /// Envelopes, oldest first.
+        /// Envelopes, newest first.
         8 => Inbox(Vec<SignedEnvelope>),
         /// A new account's first login.
         9 => Registered {

@@ -138,17 +138,20 @@ macro_rules! wire_number {
 
 wire_number!(u8 u16 u32 u64);
 
-/// Bytes behind their length.
+/// Bytes behind their length, `MAX` of them at most.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Blob(pub Vec<u8>);
+pub struct Blob<const MAX: usize = { usize::MAX }>(pub Vec<u8>);
 
-impl Wire for Blob {
+impl<const MAX: usize> Wire for Blob<MAX> {
     fn write(&self, writer: &mut Writer) {
         writer.bytes(&self.0);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        reader.bytes().map(|bytes| Self(bytes.to_vec()))
+        match reader.bytes()? {
+            bytes if bytes.len() <= MAX => Ok(Self(bytes.to_vec())),
+            _ => Err(Malformed),
+        }
     }
 }
 

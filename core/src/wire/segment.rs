@@ -19,6 +19,11 @@ record! {
     }
 }
 
+impl SegmentRecord {
+    /// Bytes of each.
+    pub const SIZE: usize = 58;
+}
+
 record! {
     /// A complete subtree over segment records.
     pub struct SegmentNode {

@@ -162,7 +162,8 @@ impl Colluder {
     fn sign_envelope(&self, signed: &mut SignedEnvelope, scheme: Scheme) -> Option<()> {
         let body = signed.envelope.encode();
         let sender = signed.envelope.sender;
-        signed.signature = self.signature("sign-envelope", &sender, &body, scheme)?;
+        let Blob(signature) = self.signature("sign-envelope", &sender, &body, scheme)?;
+        signed.signature = Blob(signature);
         Some(())
     }
 

@@ -187,7 +187,7 @@ macro_rules! arrays {
 arrays!(Realm UserId Fingerprint SpaceId Locator Tag HeadHash LeafHash Digest Token DeviceId
     PackId LeafId EnvelopeId FileId [u8; 12] [u8; 16] [u8; 32]);
 
-impl Field for Blob {
+impl<const MAX: usize> Field for Blob<MAX> {
     fn step(&mut self, _: &str) -> Option<&mut dyn Field> {
         None
     }
@@ -201,7 +201,7 @@ impl Field for Blob {
     }
 }
 
-impl Make for Blob {
+impl<const MAX: usize> Make for Blob<MAX> {
     fn make(value: &Value) -> Option<Self> {
         Make::make(value).map(Self)
     }
