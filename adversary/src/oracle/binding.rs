@@ -1,6 +1,6 @@
 //! G2: content is bound to account, space, path, file, version, position and length.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use super::authenticity::excused;
 use super::bits::Bits;
@@ -128,7 +128,7 @@ fn joined(content: &[u8], mut pieces: BTreeSet<&[u8]>) -> bool {
 
 /// Whether every stretch of the bytes occurs in something that somebody wrote.
 fn spliced(case: &Case<'_>, content: &[u8]) -> bool {
-    let mut wanted: HashSet<&[u8]> = content.chunks_exact(WINDOW).collect();
+    let mut wanted: BTreeSet<&[u8]> = content.chunks_exact(WINDOW).collect();
     if wanted.is_empty() {
         return false;
     }

@@ -3,7 +3,7 @@
 //! This is the half that one run decides: canaries. What lengths, counts and repetitions tell is
 //! decided by comparing two runs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -24,7 +24,7 @@ const VARIETY_MIN: usize = 8;
 #[derive(Default)]
 struct Probes {
     /// What a probe means: the secret, and how it is written.
-    meanings: HashMap<u128, (usize, &'static str)>,
+    meanings: BTreeMap<u128, (usize, &'static str)>,
     /// Which ends probes have: most windows are told from all probes by theirs.
     ends: Vec<bool>,
 }

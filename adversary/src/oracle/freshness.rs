@@ -117,7 +117,7 @@ fn is_another_mistake(what: &Operation, name: &str) -> bool {
 const MISTAKES_OF_READERS: [&str; 3] = ["empty-name", "too-long", "wrong-device"];
 
 /// The mistakes of a caller that do not say that a file is not there.
-const OTHER_MISTAKES: [&str; 10] = [
+const OTHER_MISTAKES: [&str; 11] = [
     "already-received",
     "already-shared",
     "empty-name",
@@ -127,6 +127,7 @@ const OTHER_MISTAKES: [&str; 10] = [
     "not-shared",
     "oneself",
     "too-long",
+    "unknown-contact",
     "wrong-device",
 ];
 

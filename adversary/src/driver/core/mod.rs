@@ -12,6 +12,7 @@ use turncoat_strawman::defence::{Defence, weaken};
 
 use super::{Accepted, Client, Declaration, Front, OwnedFuture, Process, Saved, Setting};
 use crate::client::{Operation, Outcome};
+use crate::script::nearest::nearest;
 
 /// The iterations of a run: no run can afford the real floor for each of its logins.
 const ITERATIONS_MIN: u32 = 1_000;
@@ -59,9 +60,14 @@ impl Weakened {
     ///
     /// The name of a defence that there is not.
     pub fn without(defences: &[String]) -> Result<Self, String> {
-        let named = defences
-            .iter()
-            .map(|name| Defence::named(name).ok_or_else(|| format!("there is no defence {name}")));
+        let named = defences.iter().map(|name| {
+            Defence::named(name).ok_or_else(|| {
+                let known = self::defences();
+                let meant = nearest(name, known.iter().copied());
+                let meant = meant.map(|meant| format!("; did you mean '{meant}'?"));
+                format!("there is no defence '{name}'{}", meant.unwrap_or_default())
+            })
+        });
         Ok(Self {
             off: named.collect::<Result<_, _>>()?,
         })
