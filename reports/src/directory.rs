@@ -123,7 +123,7 @@ impl Disk for RealDisk {
     }
 }
 
-/// Writes every format into `path`, which must be absent or hold an earlier report of ours.
+/// Writes every format into `path`, which must be absent or empty, or hold an earlier report of ours.
 ///
 /// The report is written beside `path` and moved there when it is complete. An earlier report is
 /// moved aside first and removed last: a reader finds the old report, for a moment none, and then
@@ -248,6 +248,7 @@ fn is_ours(path: &Path) -> Result<bool, DirectoryError> {
                 error,
             });
         }
+        Ok(found) if found.is_symlink() => return Err(not_ours("it is a symbolic link")),
         Ok(found) if !found.is_dir() => return Err(not_ours("it is not a directory")),
         Ok(_) => {}
     }
@@ -255,7 +256,12 @@ fn is_ours(path: &Path) -> Result<bool, DirectoryError> {
         path: path.to_owned(),
         error,
     };
-    for entry in fs::read_dir(path).map_err(at)? {
+    let mut entries = fs::read_dir(path).map_err(at)?.peekable();
+    if entries.peek().is_none() {
+        // A directory takes the place of an empty one at once, and of no other.
+        return Ok(false);
+    }
+    for entry in entries {
         let name = entry.map_err(at)?.file_name();
         // A file that somebody put beside a report would be lost with it.
         if !exporters()

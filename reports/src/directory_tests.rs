@@ -126,13 +126,20 @@ fn an_earlier_report_is_replaced_and_nothing_is_left_beside() {
 }
 
 #[test]
+fn an_empty_directory_is_filled() {
+    let scratch = Scratch::new("empty");
+    fs::create_dir(scratch.report()).unwrap();
+    check_directory(&scratch.report()).unwrap();
+    write_directory(&scratch.report(), &sample()).unwrap();
+    assert_eq!(read(&scratch.report()), sample());
+    assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1);
+}
+
+#[test]
 fn what_is_not_ours_is_not_touched() {
     type Prepare = fn(&Path);
-    let cases: [(&str, Prepare); 7] = [
+    let cases: [(&str, Prepare); 6] = [
         ("a file", |report| fs::write(report, "precious").unwrap()),
-        ("an empty directory", |report| {
-            fs::create_dir(report).unwrap()
-        }),
         ("a home", |report| {
             fs::create_dir(report).unwrap();
             fs::write(report.join("thesis.tex"), "precious").unwrap();
