@@ -47,10 +47,12 @@ impl Arguments {
 pub(crate) enum Command {
     /// Run attack scripts against a client and give a verdict for each
     Attack(Attack),
-    /// Show an attack, a defence, a guarantee or a verdict: what it is, and what falls without it
+    /// Show an attack, a defence, a guarantee or a word of the language: what it is, and what falls
+    /// without it
     Explain {
-        /// The name of an attack, a defence or a verdict, or a guarantee such as G3
-        id: String,
+        /// The name of an attack, a class, a defence, a violation, a verdict or a word of the attack
+        /// language, or a guarantee such as G3; without it, the list of all names
+        id: Option<String>,
     },
     /// Parse and dry-run a script, and say what is wrong where
     Check {

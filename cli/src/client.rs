@@ -49,8 +49,13 @@ impl FromStr for ClientChoice {
         let known = ["core", "weakened", "exec"].into_iter();
         let known: Vec<_> = known.chain(straw_clients()).collect();
         Err(format!(
-            "no client has this name{}",
-            did_you_mean(word, &known)
+            "no client has this name{}\nClients are {}, weakened:DEFENCE,... and exec:COMMAND.",
+            did_you_mean(word, &known),
+            ["core"]
+                .into_iter()
+                .chain(straw_clients())
+                .collect::<Vec<_>>()
+                .join(", ")
         ))
     }
 }
@@ -81,9 +86,9 @@ mod tests {
     #[test]
     fn a_mistaken_client_is_told_the_nearest() {
         let error = "niave".parse::<ClientChoice>().unwrap_err();
-        assert!(error.ends_with("did you mean 'naive'?"), "{error}");
+        assert!(error.contains("did you mean 'naive'?"), "{error}");
         let error = "weakend:x".parse::<ClientChoice>().unwrap_err();
-        assert!(error.ends_with("did you mean 'weakened'?"), "{error}");
+        assert!(error.contains("did you mean 'weakened'?"), "{error}");
     }
 
     #[test]

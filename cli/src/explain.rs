@@ -1,85 +1,189 @@
-//! `turncoat explain ID`: an attack, a defence, a guarantee or a verdict, and what hangs together.
+//! `turncoat explain ID`: an attack, a class, a defence, a guarantee, a violation, a verdict or a word
+//! of the language, and what hangs together.
 
 use std::io::{self, Write};
 
 use turncoat_reports::{Guarantee, Verdict};
 
-use crate::engine::{self, Defence, Entry, did_you_mean};
+use crate::engine::{self, Defence, Entry, Word, did_you_mean};
 use crate::quote::program;
 use crate::status::{Fault, Status};
 use crate::terminal::{Painter, safe};
 
-/// Explains whatever has this name. A name of two things is explained as both.
+/// Explains whatever has this name, and lists all names where there is none. A name of several
+/// things is explained as each.
 ///
 /// # Errors
 ///
 /// Nothing has this name, or the text cannot be written.
-pub(crate) fn explain(id: &str, output: &mut dyn Write) -> Result<Status, Fault> {
+pub(crate) fn explain(id: Option<&str>, output: &mut dyn Write) -> Result<Status, Fault> {
     let (library, defences) = (engine::library()?, engine::defences());
     let page = Page {
         library: &library,
         defences: &defences,
+        words: &engine::words(),
         painter: Painter::of_output(),
         output,
     };
-    page.explain(id)
+    match id {
+        Some(id) => page.explain(id),
+        None => page.index().map_err(|error| Fault::output(&error)),
+    }
 }
 
 struct Page<'a> {
     library: &'a [Entry],
     defences: &'a [Defence],
+    words: &'a [Word],
     painter: Painter,
     output: &'a mut dyn Write,
 }
 
-impl Page<'_> {
+impl<'a> Page<'a> {
     fn explain(mut self, id: &str) -> Result<Status, Fault> {
         let found = self.all(id).map_err(|error| Fault::output(&error))?;
-        if found {
+        if found > 0 {
             return Ok(Status::Fine);
         }
-        let attacks = self.library.iter().map(|entry| entry.id.as_str());
-        let defences = self.defences.iter().map(|defence| defence.name.as_str());
-        let mut names: Vec<&str> = attacks.chain(defences).collect();
-        for guarantee in Guarantee::all() {
-            names.push(guarantee.name());
-        }
-        for verdict in Verdict::WORST_FIRST {
-            names.push(verdict.word());
-        }
+        let names: Vec<&str> = self
+            .names()
+            .into_iter()
+            .flat_map(|(_, names)| names)
+            .collect();
         Err(Fault::usage(format!(
-            "no attack, defence, guarantee or verdict has the name '{id}'{}\nGuarantees are G1 to \
-             G15; attacks are the files in adversary/scripts.",
-            did_you_mean(id, &names)
+            "nothing has the name '{id}'{}\nWhat has a name is listed by: {} explain",
+            did_you_mean(id, &names),
+            program()
         )))
     }
 
-    /// Everything of this name; whether there was anything.
-    fn all(&mut self, id: &str) -> io::Result<bool> {
-        let library = self.library;
-        let attack = library.iter().find(|entry| entry.id == id);
-        let defence = self.defences.iter().find(|defence| defence.name == id);
-        let guarantee = Guarantee::all()
-            .find(|one| one.name() == id || one.to_string().eq_ignore_ascii_case(id));
-        let verdict = Verdict::WORST_FIRST
+    /// Everything that has a name, by kind.
+    fn names(&self) -> [(&'static str, Vec<&'a str>); 7] {
+        let mut classes: Vec<&'a str> = Vec::new();
+        for entry in self.library {
+            if !classes.contains(&entry.class.as_str()) {
+                classes.push(&entry.class);
+            }
+        }
+        let attacks = self.library.iter().map(|entry| entry.id.as_str());
+        let defences = self.defences.iter().map(|defence| defence.name.as_str());
+        let verdicts = Verdict::WORST_FIRST
             .into_iter()
-            .find(|one| one.word() == id);
-        if let Some(entry) = attack {
+            .map(|verdict| verdict.word());
+        [
+            ("words", self.words.iter().map(|word| word.name).collect()),
+            ("classes", classes),
+            ("attacks", attacks.collect()),
+            ("defences", defences.collect()),
+            (
+                "guarantees",
+                Guarantee::all().map(|one| one.name()).collect(),
+            ),
+            ("violations", engine::violations().to_vec()),
+            ("verdicts", verdicts.collect()),
+        ]
+    }
+
+    fn index(self) -> io::Result<Status> {
+        const WIDTH: usize = 78;
+        let clients = engine::straw_clients().chain(["core", "weakened:DEFENCE,...", "exec:CMD"]);
+        let mut sections = Vec::from(self.names());
+        sections.push(("clients", clients.collect()));
+        for (kind, names) in sections {
+            let heading = self.painter.heading(kind);
+            writeln!(self.output, "{heading} ({})", names.len())?;
+            let mut line = String::new();
+            for name in names {
+                if line.len() + name.len() > WIDTH {
+                    writeln!(self.output, "{line}")?;
+                    line.clear();
+                }
+                line.push_str("  ");
+                line.push_str(name);
+            }
+            writeln!(self.output, "{line}")?;
+        }
+        writeln!(self.output, "\n{} explain NAME tells of each.", program())?;
+        Ok(Status::Fine)
+    }
+
+    /// Everything of this name; how much that was.
+    fn all(&mut self, id: &str) -> io::Result<usize> {
+        let mut found = 0;
+        let (library, words) = (self.library, self.words);
+        if let Some(entry) = library.iter().find(|entry| entry.id == id) {
+            self.next(&mut found)?;
             self.attack(entry)?;
         }
-        if let Some(defence) = defence {
-            if attack.is_some() {
-                writeln!(self.output)?;
-            }
+        if library.iter().any(|entry| entry.class == id) {
+            self.next(&mut found)?;
+            self.class(id)?;
+        }
+        if let Some(defence) = self.defences.iter().find(|defence| defence.name == id) {
+            self.next(&mut found)?;
             self.defence(defence)?;
         }
+        let guarantee = Guarantee::all()
+            .find(|one| one.name() == id || one.to_string().eq_ignore_ascii_case(id));
         if let Some(guarantee) = guarantee {
+            self.next(&mut found)?;
             self.guarantee(guarantee)?;
         }
-        if let Some(verdict) = verdict {
+        if engine::violations().contains(&id) {
+            self.next(&mut found)?;
+            self.violation(id)?;
+        }
+        let mut verdicts = Verdict::WORST_FIRST.into_iter();
+        if let Some(verdict) = verdicts.find(|one| one.word() == id) {
+            self.next(&mut found)?;
             self.verdict(verdict)?;
         }
-        Ok(attack.is_some() || defence.is_some() || guarantee.is_some() || verdict.is_some())
+        for word in words.iter().filter(|word| word.name == id) {
+            self.next(&mut found)?;
+            self.word(word)?;
+        }
+        Ok(found)
+    }
+
+    /// Parts one explanation from the one before.
+    fn next(&mut self, found: &mut usize) -> io::Result<()> {
+        if *found > 0 {
+            writeln!(self.output)?;
+        }
+        *found += 1;
+        Ok(())
+    }
+
+    fn class(&mut self, class: &str) -> io::Result<()> {
+        self.heading("class of attacks", class)?;
+        self.line("run", &format!("{} attack {class}", program()))?;
+        self.scripts("scripts", |entry| entry.class == class)
+    }
+
+    fn violation(&mut self, violation: &str) -> io::Result<()> {
+        self.heading("violation", violation)?;
+        self.line("means", "what a client reports that has caught its server")?;
+        self.line("source", "core/src/error.rs")?;
+        let expected = format!("expect_violation(\"{violation}\"");
+        self.scripts("expected by", |entry| entry.text.contains(&expected))
+    }
+
+    fn word(&mut self, word: &Word) -> io::Result<()> {
+        self.heading("word of the attack language", word.name)?;
+        self.line("written", word.usage)?;
+        self.line("does", word.says)?;
+        if word.starts {
+            let starts = format!("start_{} starts it; finish(op) waits for it", word.name);
+            self.line("at once", &starts)?;
+        }
+        let uses = |entry: &&Entry| {
+            let mut parts = entry.text.split(word.name).skip(1);
+            parts.any(|rest| rest.starts_with('('))
+        };
+        let examples: Vec<&Entry> = self.library.iter().filter(uses).take(3).collect();
+        self.scripts("such as", |entry| {
+            examples.iter().any(|one| one.id == entry.id)
+        })
     }
 
     fn heading(&mut self, kind: &str, name: &str) -> io::Result<()> {
@@ -208,9 +312,16 @@ mod tests {
             defence("leaf-hash", Some("leaf-seal")),
             defence("idle", None),
         ];
+        let words = [Word {
+            name: "user",
+            usage: "user(name)",
+            says: "a user who signs up.",
+            starts: false,
+        }];
         let page = Page {
             library: &library,
             defences: &defences,
+            words: &words,
             painter: Painter::plain(),
             output: &mut bytes,
         };
@@ -295,6 +406,20 @@ mod tests {
         holds(
             "broken",
             &["1, for any client", "expected by none in the library"],
+        );
+    }
+
+    #[test]
+    fn classes_violations_and_words_are_explained_with_their_scripts() {
+        holds("binding", &["binding (class of attacks)", "leaf-swap: "]);
+        holds("rollback", &["rollback (violation)", "none in the library"]);
+        holds(
+            "user",
+            &[
+                "user(name)",
+                "a user who signs up.",
+                "such as     head-rollback: ",
+            ],
         );
     }
 

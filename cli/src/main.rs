@@ -40,7 +40,7 @@ fn perform(command: &Command) -> Status {
     let mut output = io::stdout().lock();
     let outcome = match command {
         Command::Attack(attack) => attack::attack(attack, &mut output),
-        Command::Explain { id } => explain::explain(id, &mut output),
+        Command::Explain { id } => explain::explain(id.as_deref(), &mut output),
         Command::Check { file } => check::check(file, &mut output),
         Command::Files(files) => files::perform(files, &mut output),
         Command::Serve(serve) => serve::run(serve, &mut output),

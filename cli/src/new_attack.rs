@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::engine::{self, CLASSES};
 use crate::quote::{program, quoted};
 use crate::status::{Fault, Status};
 
@@ -25,6 +26,17 @@ pub(crate) fn write(id: &str, directory: &Path, output: &mut dyn Write) -> Resul
              with a letter, at most {ID_MAX} characters, such as head-rollback"
         )));
     }
+    let library = engine::library()?;
+    if let Some(taken) = library.iter().find(|one| one.id == id || one.class == id) {
+        let what = if taken.id == id {
+            "an attack"
+        } else {
+            "a class"
+        };
+        return Err(Fault::usage(format!(
+            "'{id}' is {what} of the library; take another id"
+        )));
+    }
     let path = directory.join(format!("{id}.rhai"));
     let mut file = OpenOptions::new()
         .write(true)
@@ -42,7 +54,10 @@ pub(crate) fn write(id: &str, directory: &Path, output: &mut dyn Write) -> Resul
                 _ => Fault::machine(format!("{text} Name another directory with --directory.")),
             }
         })?;
-    let script = TEMPLATE.replace("ID", id);
+    let class = class_of(directory);
+    let script = TEMPLATE
+        .replace("ID", id)
+        .replace("class: freshness", &format!("class: {class}"));
     if let Err(error) = file
         .write_all(script.as_bytes())
         .and_then(|()| file.sync_all())
@@ -55,6 +70,16 @@ pub(crate) fn write(id: &str, directory: &Path, output: &mut dyn Write) -> Resul
     }
     tell(&path, output).map_err(|error| Fault::output(&error))?;
     Ok(Status::Fine)
+}
+
+/// The folder is the class, if there is one of that name.
+fn class_of(directory: &Path) -> String {
+    let absolute = directory.canonicalize();
+    let folder = absolute.ok().and_then(|path| {
+        let name = path.file_name()?.to_str()?;
+        CLASSES.contains(&name).then(|| name.to_owned())
+    });
+    folder.unwrap_or_else(|| "freshness".to_owned())
 }
 
 fn is_id(id: &str) -> bool {
@@ -125,6 +150,31 @@ mod tests {
         }
         assert!(!script.contains("ID"), "{script}");
         assert!(String::from_utf8(output).unwrap().contains(" check "));
+    }
+
+    #[test]
+    fn the_folder_is_the_class() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("leakage");
+        std::fs::create_dir(&folder).unwrap();
+        write("my-attack", &folder, &mut io::sink()).unwrap();
+        let script = std::fs::read_to_string(folder.join("my-attack.rhai")).unwrap();
+        assert!(script.contains("\n// class: leakage\n"), "{script}");
+    }
+
+    #[test]
+    fn names_of_the_library_are_taken() {
+        let scratch = tempfile::tempdir().unwrap();
+        for id in ["head-rollback", "freshness"] {
+            let fault = write(id, scratch.path(), &mut io::sink()).unwrap_err();
+            assert_eq!(fault.status, Status::Usage);
+            assert!(
+                fault.shown().contains("of the library"),
+                "{}",
+                fault.shown()
+            );
+        }
+        assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) fn select(words: &[String], library: &[Entry]) -> Result<Vec<Selected
         }
         let mut matching = library
             .iter()
-            .filter(|entry| entry.id == *word || entry.class == *word)
+            .filter(|entry| word == "all" || entry.id == *word || entry.class == *word)
             .peekable();
         if matching.peek().is_none() {
             return Err(unknown(word, library));

@@ -15,8 +15,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use turncoat_adversary::catalogue::Catalogue;
 use turncoat_adversary::driver::{DefenceRow, Hardened, defence_table, external};
 use turncoat_adversary::run::{self, ScriptSubject, dry_run, parallel};
+pub(crate) use turncoat_adversary::script::known::CLASSES;
+use turncoat_adversary::script::known::VIOLATIONS;
 use turncoat_adversary::script::nearest::nearest;
-use turncoat_adversary::script::{ScriptError, Stop};
+use turncoat_adversary::script::{self, ScriptError, Stop};
 use turncoat_adversary::strawman;
 use turncoat_reports::{
     Client, Conformance, Guarantee, Results, Run, ScriptResult, Verdict, Works,
@@ -66,6 +68,19 @@ pub(crate) struct Defence {
     pub(crate) sentence: String,
 }
 
+/// A word of the attack language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Word {
+    /// The word.
+    pub(crate) name: &'static str,
+    /// How a script writes it.
+    pub(crate) usage: &'static str,
+    /// What it does, in one sentence.
+    pub(crate) says: &'static str,
+    /// Whether `start_` before it starts it only.
+    pub(crate) starts: bool,
+}
+
 /// What is to be run.
 #[derive(Debug)]
 pub(crate) struct Order<'a> {
@@ -106,6 +121,22 @@ pub(crate) fn defences() -> Vec<Defence> {
         sentence: row.sentence.to_owned(),
     };
     defence_table().into_iter().map(row).collect()
+}
+
+/// The words of the attack language.
+pub(crate) fn words() -> Vec<Word> {
+    let word = |word: script::Word| Word {
+        name: word.name,
+        usage: word.usage,
+        says: word.says,
+        starts: word.starts,
+    };
+    script::words().into_iter().map(word).collect()
+}
+
+/// The violations that a client can report.
+pub(crate) const fn violations() -> [&'static str; VIOLATIONS.len()] {
+    VIOLATIONS
 }
 
 fn catalogue() -> Result<Catalogue, Fault> {
