@@ -50,8 +50,8 @@ pub(crate) enum Command {
     /// Show an attack, a defence, a guarantee or a word of the language: what it is, and what falls
     /// without it
     Explain {
-        /// The name of an attack, a class, a defence, a violation, a verdict or a word of the attack
-        /// language, or a guarantee such as G3; without it, the list of all names
+        /// The name of an attack, a class, a defence, a violation, a verdict or a word of the
+        /// attack language, or a guarantee such as G3; without it, the list of all names
         id: Option<String>,
     },
     /// Parse and dry-run a script, and say what is wrong where

@@ -1,5 +1,4 @@
-//! `turncoat explain ID`: an attack, a class, a defence, a guarantee, a violation, a verdict or a word
-//! of the language, and what hangs together.
+//! `turncoat explain NAME`: whatever has a name, from attacks to words, and what hangs together.
 
 use std::io::{self, Write};
 

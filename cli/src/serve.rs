@@ -60,6 +60,7 @@ pub(crate) fn run(arguments: &Serve, output: &mut impl Write) -> Result<Status, 
         secret: secret.map_err(|error| unopened(arguments, &error))?,
         lifetime: random(),
         iterations: ITERATIONS,
+        limits: turncoat_core::Limits::standard(),
     };
     let (broken, breaks) = tokio::sync::oneshot::channel::<()>();
     let fault: Arc<Mutex<Option<Fault>>> = Arc::default();

@@ -169,7 +169,8 @@ pub enum Usage {
     AlreadyShared,
     /// What was handed over is no whole statement of another device, as it was made.
     BadStatement,
-    /// The file has had as many appends as one version can hold; upload it anew.
+    /// The file has had as many appends as one version can hold, or as many changes of its members
+    /// as its list can; upload it anew.
     Full,
     /// A name, a password or a content is longer than [`Limits`](crate::Limits) allow.
     TooLong,

@@ -30,7 +30,7 @@ pub mod remote;
 mod seal;
 mod secret;
 pub mod tree;
-mod verify;
+pub mod verify;
 pub mod wire;
 
 pub use client::{Freshness, Ports, Session};

@@ -13,7 +13,8 @@ pub struct Limits {
     pub credential_size_max: u64,
     /// Entries of a directory. Answers a flood of tiny entries.
     pub entries_max: u64,
-    /// Changes of one roster. Answers a flood of signatures.
+    /// Changes of one roster in the life of its space, places for removals included. Answers a
+    /// flood of signatures; all clients of a deployment and its server must agree on it.
     pub roster_changes_max: u64,
     /// Envelopes of one sender that a device looks at, newest first. Answers an inbox flood, and
     /// bounds private-key operations.

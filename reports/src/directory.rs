@@ -123,7 +123,7 @@ impl Disk for RealDisk {
     }
 }
 
-/// Writes every format into `path`, which must be absent or empty, or hold an earlier report of ours.
+/// Writes every format into `path`, which must be absent, empty, or an earlier report of ours.
 ///
 /// The report is written beside `path` and moved there when it is complete. An earlier report is
 /// moved aside first and removed last: a reader finds the old report, for a moment none, and then

@@ -49,7 +49,7 @@ fn f02_a_name_that_is_taken_stays_as_it_is() {
 fn s40_an_account_has_one_record_for_ever_and_the_manual_says_so() {
     let world = Deployment::new(1);
     let (_, mut alice) = world.user("alice", 0);
-    world.user("bob", 1);
+    let _ = world.user("bob", 1);
     let of_accounts = |world: &Deployment| -> Vec<(String, Vec<u8>)> {
         let stored = world.stored().into_iter();
         let kinds = ["Account", "Bag", "Public"];

@@ -378,3 +378,24 @@ fn an_inbox_full_of_strangers_keeps_nobody_from_receiving() {
     let older = now(bob.receive(b"mallory", Pick::Name(b"junk 0"), b"0"));
     assert_eq!(failed(older), NO_INVITATION);
 }
+
+#[test]
+fn a_list_of_members_is_full_before_anybody_is_shut_out() {
+    let world = Deployment::new(1);
+    let [mut bob, mut carol, _dan] = users(&world, ["bob", "carol", "dan"]);
+    let first = world.user("alice", 9).0;
+    let mut few = Limits::standard();
+    few.roster_changes_max = 6;
+    let mut alice = first.login_within(few).expect("a login");
+    now(alice.upload_all(b"f", b"one")).expect("an upload");
+    hand(&mut alice, "alice", &mut bob, "bob");
+    hand(&mut alice, "alice", &mut carol, "carol");
+    // Three changes, two removals: a third member would leave no room to remove all three.
+    assert_eq!(failed(now(alice.share(b"f", b"dan"))), usage(Usage::Full));
+    now(alice.revoke(b"f", b"bob")).expect("a revocation");
+    assert_eq!(failed(now(alice.share(b"f", b"dan"))), usage(Usage::Full));
+    now(alice.revoke(b"f", b"carol")).expect("a revocation");
+    let mut anew = first.login_within(few).expect("a login");
+    assert_eq!(read(&mut anew, b"f"), b"one");
+    assert_eq!(failed(now(bob.download_all(b"f"))), CLOSED);
+}

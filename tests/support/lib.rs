@@ -296,6 +296,7 @@ impl Deployment {
             secret: sha256(&seed.to_be_bytes()),
             lifetime: [0; 32],
             iterations: ITERATIONS,
+            limits: Limits::standard(),
         });
         Self {
             server: Rc::new(RefCell::new((native, Versions::new()))),

@@ -43,6 +43,7 @@ impl Server {
             secret: [7; 32],
             lifetime: [1; 32],
             iterations: ITERATIONS,
+            limits: Limits::standard(),
         };
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);

@@ -57,6 +57,8 @@ coded! {
             /// By how much.
             duration_ms: u64,
         },
+        /// The server takes what a writer may not write.
+        7 => WaveThrough,
     }
 }
 
@@ -67,7 +69,7 @@ impl Edit {
         match self {
             Self::Drop | Self::Twice | Self::Delay { .. } => true,
             Self::Refuse { name } | Self::StoreBut { name } => name == "busy",
-            Self::Replace { .. } | Self::Acknowledge => false,
+            Self::Replace { .. } | Self::Acknowledge | Self::WaveThrough => false,
         }
     }
 }

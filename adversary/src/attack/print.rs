@@ -289,6 +289,7 @@ impl fmt::Display for Edit {
             Self::Refuse { name } => write!(f, "refuse({})", Text(name)),
             Self::Twice => f.write_str("twice()"),
             Self::Acknowledge => f.write_str("acknowledge()"),
+            Self::WaveThrough => f.write_str("wave_through()"),
             Self::StoreBut { name } => write!(f, "store_but({})", Text(name)),
             Self::Delay { duration_ms } => write!(f, "delay({duration_ms})"),
         }

@@ -83,6 +83,7 @@ impl World {
             secret: [1; 32],
             lifetime: [0; 32],
             iterations: 4,
+            limits: Limits::standard(),
         });
         let world = (native, Versions::new(), 0);
         Self(Rc::new(RefCell::new(world)), Rc::default())

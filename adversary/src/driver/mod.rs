@@ -22,6 +22,7 @@ use crate::chooser::DeviceEntropy;
 use crate::client::{DeviceName, Operation, Outcome};
 use crate::pool::Identity;
 
+pub(crate) use self::core::ROSTER_CHANGES_MAX;
 pub use self::core::{DefenceRow, Hardened, REALM, Weakened, defence_table, defences};
 pub use line::Line;
 pub(crate) use line::{Call, Response, Shown};

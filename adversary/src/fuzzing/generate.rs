@@ -269,6 +269,7 @@ impl Generator {
             8 if request => Edit::StoreBut {
                 name: self.one(&refusals).copied().unwrap_or_default().to_owned(),
             },
+            9 if request => Edit::WaveThrough,
             _ => return Vec::new(),
         };
         vec![edit]

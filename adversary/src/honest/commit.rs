@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use turncoat_core::Limits;
 use turncoat_core::id::{HeadHash, Height, LeafHash, Locator, Tag, UserId};
 use turncoat_core::tree::{ZERO, head_hash, leaf_hash, roster_hash};
-use turncoat_core::wire::{Blob, Commit, ENTRY_SIZE, Frame, Head, Leaf, Refusal};
+use turncoat_core::verify::{Roster, Unfit, check_commit};
+use turncoat_core::wire::{
+    Blob, Commit, ENTRY_SIZE, Frame, Head, Leaf, Reader, Refusal, SignedRecord, Wire,
+};
 
 use super::history::{self, Indexed};
-use super::native::{Published, public_key, put_pack};
+use super::native::{Checks, Published, public_key, put_pack};
 use super::read::{
     Delivered, SpaceRecord, delivered, envelope_key, head_key, inbox_key, leaf_key, roster_key,
     space_key,
@@ -18,11 +22,21 @@ use super::{directory, members, segments};
 /// Bytes of a stored leaf at most.
 const LEAF_MAX: usize = ENTRY_SIZE + 256;
 
+/// How strict it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) limits: Limits,
+    pub(super) checks: Checks,
+}
+
 /// Adds to the batch all that `commit` changes; `None` if its head was taken before.
+///
+/// Who founds an account brings the public record along; that of others is stored.
 pub(super) fn plan(
     storage: &impl Storage,
     batch: &mut Batch,
-    user: &UserId,
+    terms: &Terms,
+    (user, record): (&UserId, Option<&SignedRecord>),
     commit: &Commit,
 ) -> Result<Option<Published>, Refusal> {
     let head = &commit.head.head;
@@ -35,8 +49,23 @@ pub(super) fn plan(
     }
     let current = newest(storage, commit)?;
     check_place(storage, commit, current.as_ref())?;
-    ensure(members::may_write(storage, commit, current.as_ref())?)?;
-    put_roster(batch, commit, current.as_ref())?;
+    let before = match &current {
+        None => None,
+        Some(current) => match (members::of(storage, &current.head), terms.checks) {
+            (Err(_), Checks::None) => None,
+            (known, _) => Some(known?),
+        },
+    };
+    if terms.checks == Checks::All {
+        let newest = current.as_ref().map(|current| &current.head);
+        let mut people = |user: &UserId| match record {
+            Some(record) if record.record.user == *user => Some(record.clone()),
+            _ => stored_record(storage, user),
+        };
+        let newest = newest.zip(before.as_ref());
+        check_commit(&terms.limits, newest, commit, &mut people).map_err(refusal)?;
+    }
+    put_roster(batch, commit, current.as_ref(), before)?;
     put_directory(storage, batch, commit, current.as_ref())?;
     put_envelopes(storage, batch, user, commit)?;
     if let Some(pack) = &commit.pack {
@@ -49,6 +78,18 @@ pub(super) fn plan(
         previous: head.previous,
         height: head.height,
     }))
+}
+
+fn stored_record(storage: &impl Storage, user: &UserId) -> Option<SignedRecord> {
+    let bytes = storage.fetch(&public_key(user)).ok()??;
+    Reader::all(&bytes, SignedRecord::read).ok()
+}
+
+const fn refusal(unfit: Unfit) -> Refusal {
+    match unfit {
+        Unfit::Full => Refusal::TooLarge,
+        _ => Refusal::Invalid,
+    }
 }
 
 /// The head that the commit follows, if it names the newest one.
@@ -110,6 +151,7 @@ fn put_roster(
     batch: &mut Batch,
     commit: &Commit,
     current: Option<&Indexed>,
+    mut roster: Option<Roster>,
 ) -> Result<(), Refusal> {
     let head = &commit.head.head;
     let mut last = current.map(|current| (current.head.roster, current.head.roster_hash));
@@ -122,6 +164,10 @@ fn put_roster(
         ensure(follows && change.space == head.space)?;
         batch.put(roster_key(&head.space, change.number), encoded(signed));
         last = Some((change.number, roster_hash(signed)));
+        roster = members::after(roster, signed);
+    }
+    if let Some(roster) = roster.filter(|_| !commit.roster.is_empty()) {
+        members::put(batch, &head.space, roster);
     }
     ensure(last == Some((head.roster, head.roster_hash)))
 }

@@ -11,6 +11,10 @@ use turncoat_core::wire::{
 
 use super::storage::{Batch, Key, Kind, Storage};
 
+/// Slots that share a bucket. Tags are keyed hashes: of a million, hardly three meet in one. A
+/// writer who puts more there makes a bucket that is shown as a whole to whoever looks for one of
+/// them.
+const BUCKET_MAX: usize = 64;
 /// Levels of one object. A subtree of one slot is kept with its parent, however deep.
 const LEVELS: u8 = 4;
 
@@ -140,6 +144,9 @@ pub(super) fn change(
         added += u64::from(leaf.is_some());
         removed += u64::from(was.is_some());
         before.push(was);
+        if leaf.is_some() && slots_beside(&trie, tag) > BUCKET_MAX {
+            return Err(Refusal::TooLarge);
+        }
     }
     let mut objects = Vec::new();
     let top = cut(&trie, 0, &mut objects);
@@ -160,6 +167,24 @@ pub(super) fn change(
         added,
         removed,
     })
+}
+
+/// How many slots share the bucket of this one.
+fn slots_beside(trie: &PartialTrie, tag: &Tag) -> usize {
+    let mut node = trie;
+    let mut depth = 0;
+    while let PartialTrie::Inner(children) = node {
+        node = if slot_bit(tag, depth) {
+            &children.1
+        } else {
+            &children.0
+        };
+        depth += 1;
+    }
+    match node {
+        PartialTrie::Bucket(slots) => slots.len(),
+        _ => 0,
+    }
 }
 
 /// What became of a directory.

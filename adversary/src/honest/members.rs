@@ -1,102 +1,96 @@
-//! Who may write: whoever is a member by the roster as it is stored.
-//!
-//! Signatures are the clients' to verify. What is refused here is a head by somebody whom no member
-//! added, or whom the owner removed, though he knows where the space is.
+//! The members of a space at rest: what the log of its changes comes to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use turncoat_core::id::{RosterNumber, UserId};
+use turncoat_core::id::{Fingerprint, RosterNumber, SpaceId, UserId};
+use turncoat_core::verify::{Member, Roster};
 use turncoat_core::wire::{
-    Commit, Reader, Refusal, RosterAction, RosterChange, SignedRosterChange, Wire,
+    Head, Malformed, Reader, Refusal, RosterAction, SignedRosterChange, Wire, Writer,
 };
 
-use super::history::Indexed;
 use super::read::roster_key;
-use super::storage::Storage;
+use super::storage::{Batch, Key, Kind, Storage, encoded};
 
-/// Whether the author of a commit may write it on top of the current head.
-pub(super) fn may_write(
-    storage: &impl Storage,
-    commit: &Commit,
-    current: Option<&Indexed>,
-) -> Result<bool, Refusal> {
-    let author = commit.head.head.author;
-    let Some(current) = current else {
-        let founder = commit.roster.first().map(|signed| signed.change.signer);
-        return Ok(founder == Some(author));
-    };
-    if current.head.author == author {
-        // A member when that head was taken; nobody removes himself.
-        return Ok(true);
+fn key(space: &SpaceId) -> Key {
+    Key::new(Kind::Members, *space.as_bytes())
+}
+
+/// A roster as it is stored. Who is no member any more is not kept.
+struct Stored(Roster);
+
+impl Wire for Stored {
+    fn write(&self, writer: &mut Writer) {
+        let Self(roster) = self;
+        roster.number.write(writer);
+        roster.hash.write(writer);
+        roster.owner.write(writer);
+        roster.removals.write(writer);
+        let members: Vec<(&UserId, &Member)> = roster.members.iter().collect();
+        writer.list(&members, |writer, (user, member)| {
+            user.write(writer);
+            member.fingerprint.write(writer);
+            member.inviter.write(writer);
+        });
     }
-    let mut members = Members::default();
-    for number in 0..=current.head.roster.0 {
-        let key = roster_key(&current.head.space, RosterNumber(number));
-        let bytes = storage.fetch(&key)?.ok_or(Refusal::NotFound)?;
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let mut roster = Roster {
+            number: Wire::read(reader)?,
+            hash: Wire::read(reader)?,
+            owner: Wire::read(reader)?,
+            removals: Wire::read(reader)?,
+            members: BTreeMap::new(),
+            ever: BTreeSet::new(),
+        };
+        for _ in 0..u32::read(reader)? {
+            let user = UserId::read(reader)?;
+            let member = Member {
+                fingerprint: Fingerprint::read(reader)?,
+                inviter: Wire::read(reader)?,
+            };
+            roster.members.insert(user, member);
+        }
+        Ok(Self(roster))
+    }
+}
+
+/// The roster that a stored head names.
+///
+/// A store that knows of another one, or of none, has the log of its changes, which is gone through
+/// once more. They were judged when they came.
+pub(super) fn of(storage: &impl Storage, head: &Head) -> Result<Roster, Refusal> {
+    let bytes = storage.fetch(&key(&head.space))?;
+    let stored = bytes.and_then(|bytes| Reader::all(&bytes, Stored::read).ok());
+    if let Some(Stored(roster)) = stored
+        && (roster.number, roster.hash) == (head.roster, head.roster_hash)
+    {
+        return Ok(roster);
+    }
+    let mut roster = None;
+    for number in 0..=head.roster.0 {
+        let bytes = storage.fetch(&roster_key(&head.space, RosterNumber(number)))?;
+        let bytes = bytes.ok_or(Refusal::NotFound)?;
         let signed = Reader::all(&bytes, SignedRosterChange::read);
-        members.apply(&signed.map_err(|_| Refusal::NotFound)?.change);
+        roster = after(roster, &signed.map_err(|Malformed| Refusal::NotFound)?);
     }
-    Ok(members.0.contains_key(&author))
+    roster.ok_or(Refusal::NotFound)
 }
 
-/// Every member, and who added him.
-#[derive(Debug, Default)]
-struct Members(BTreeMap<UserId, UserId>);
-
-impl Members {
-    fn apply(&mut self, change: &RosterChange) {
-        match &change.action {
-            RosterAction::Genesis { .. } => {
-                self.0.insert(change.signer, change.signer);
-            }
-            RosterAction::Add { user, .. } => {
-                self.0.insert(*user, change.signer);
-            }
-            RosterAction::Remove { user } => self.remove(*user),
+/// The roster after a change, whoever made it.
+pub(super) fn after(before: Option<Roster>, signed: &SignedRosterChange) -> Option<Roster> {
+    match (before, &signed.change.action) {
+        (Some(mut roster), _) => {
+            roster.apply(signed);
+            Some(roster)
         }
-    }
-
-    /// Removes a member and everybody below.
-    fn remove(&mut self, user: UserId) {
-        let mut gone = vec![user];
-        while let Some(above) = gone.pop() {
-            self.0.remove(&above);
-            let below = self.0.iter().filter(|(_, inviter)| **inviter == above);
-            gone.extend(below.map(|(member, _)| *member));
+        (None, RosterAction::Genesis { fingerprint, .. }) => {
+            Some(Roster::founded(signed, *fingerprint))
         }
+        (None, _) => None,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use turncoat_core::id::{Digest, Fingerprint, RosterNumber, SpaceId, UserId};
-    use turncoat_core::wire::{RosterAction, RosterChange};
-
-    use super::Members;
-
-    fn change(signer: u8, action: RosterAction) -> RosterChange {
-        RosterChange {
-            space: SpaceId([0; 32]),
-            number: RosterNumber(0),
-            previous: Digest([0; 32]),
-            signer: UserId([signer; 32]),
-            action,
-        }
-    }
-
-    #[test]
-    fn a_removal_takes_everybody_below_and_nobody_else() {
-        let fingerprint = Fingerprint([0; 32]);
-        let user = |number: u8| UserId([number; 32]);
-        let mut members = Members::default();
-        let salt = [0; 32];
-        members.apply(&change(1, RosterAction::Genesis { fingerprint, salt }));
-        for (signer, added) in [(1, 2), (2, 3), (3, 4), (1, 5)] {
-            let user = user(added);
-            members.apply(&change(signer, RosterAction::Add { user, fingerprint }));
-        }
-        members.apply(&change(1, RosterAction::Remove { user: user(2) }));
-        let left: Vec<UserId> = members.0.into_keys().collect();
-        assert_eq!(left, [user(1), user(5)]);
-    }
+/// Adds the roster to the batch.
+pub(super) fn put(batch: &mut Batch, space: &SpaceId, roster: Roster) {
+    batch.put(key(space), encoded(&Stored(roster)));
 }

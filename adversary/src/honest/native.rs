@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
+use turncoat_core::Limits;
 use turncoat_core::id::{HeadHash, Height, PackId, SpaceId, Token, UserId};
 use turncoat_core::wire::{
     Blob, Commit, Frame, KdfParams, KeyBag, Pack, Range, Reader, Refusal, Reply, Request,
     RequestBody, SignedRecord, VERSION, Wire, Writer,
 };
 
+use super::commit::{self, Terms};
 use super::storage::{Batch, Key, Kind, Storage, encoded};
-use super::{commit, read, segments};
+use super::{read, segments};
 
 /// Bytes that one reply or request carries at most, beside what describes them.
 pub(super) const CONTENT_MAX: u64 = (8 << 20) - (64 << 10);
@@ -27,6 +29,17 @@ pub struct Settings {
     pub lifetime: [u8; 32],
     /// The iterations that users who do not exist seem to have; what clients of the deployment use.
     pub iterations: u32,
+    /// The bounds that clients of the deployment hold each other to.
+    pub limits: Limits,
+}
+
+/// Whether it is verified what a writer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checks {
+    /// As an honest server does: nothing is stored for which clients would have to blame it.
+    All,
+    /// Only that it can be stored. So does a server that is in league with a writer.
+    None,
 }
 
 /// The server. What it must not forget is in the store; here are the logins of its own lifetime.
@@ -114,15 +127,25 @@ impl Native {
 
     /// Handles an encoded [`Request`].
     pub fn handle(&mut self, storage: &mut impl Storage, request: &[u8]) -> Handled {
+        self.handle_with(storage, request, Checks::All)
+    }
+
+    /// Handles an encoded [`Request`], and verifies no more of what its writer says than that.
+    pub fn handle_with(
+        &mut self,
+        storage: &mut impl Storage,
+        request: &[u8],
+        checks: Checks,
+    ) -> Handled {
         match Request::decode(request) {
-            Ok(request) => self.handle_decoded(storage, &request),
+            Ok(request) => Handled::of(self.answer(storage, &request, checks)),
             Err(_) => Handled::refused(Refusal::Invalid),
         }
     }
 
     /// Handles a [`Request`].
     pub fn handle_decoded(&mut self, storage: &mut impl Storage, request: &Request) -> Handled {
-        Handled::of(self.answer(storage, request))
+        Handled::of(self.answer(storage, request, Checks::All))
     }
 
     /// The user who logged in with this token.
@@ -131,7 +154,16 @@ impl Native {
         self.logins.get(token).copied()
     }
 
-    fn answer(&mut self, storage: &mut impl Storage, request: &Request) -> Result<Answer, Refusal> {
+    fn answer(
+        &mut self,
+        storage: &mut impl Storage,
+        request: &Request,
+        checks: Checks,
+    ) -> Result<Answer, Refusal> {
+        let terms = Terms {
+            limits: self.settings.limits,
+            checks,
+        };
         let user = self.logins.get(&request.token).copied();
         let user = user.ok_or(Refusal::Unauthenticated);
         match &request.body {
@@ -142,7 +174,7 @@ impl Native {
                 record,
                 bag,
                 space,
-            } => self.register(storage, kdf, *proof, (record, bag), space),
+            } => self.register(storage, &terms, (kdf, *proof), (record, bag), space),
             RequestBody::Login { user, proof } => self.login(storage, *user, proof),
             RequestBody::Lookup { user } => lookup(storage, user),
             RequestBody::Read { views } => {
@@ -162,7 +194,7 @@ impl Native {
                 user?;
                 store(storage, pack)
             }
-            RequestBody::Commit(commit) => take(storage, &user?, commit),
+            RequestBody::Commit(commit) => take(storage, &terms, &user?, commit),
             RequestBody::Inbox {
                 sender,
                 space,
@@ -204,8 +236,8 @@ impl Native {
     fn register(
         &mut self,
         storage: &mut impl Storage,
-        kdf: &KdfParams,
-        proof: [u8; 32],
+        terms: &Terms,
+        (kdf, proof): (&KdfParams, [u8; 32]),
         (record, bag): (&SignedRecord, &KeyBag),
         space: &Commit,
     ) -> Result<Answer, Refusal> {
@@ -224,7 +256,7 @@ impl Native {
         batch.put(account_key(&user), encoded(&account));
         batch.put(bag_key(&user), encoded(bag));
         batch.put(public_key(&user), encoded(record));
-        if commit::plan(storage, &mut batch, &user, space)?.is_none() {
+        if commit::plan(storage, &mut batch, terms, (&user, Some(record)), space)?.is_none() {
             return Err(Refusal::Exists);
         }
         storage.apply(batch)?;
@@ -338,9 +370,14 @@ fn lookup(storage: &impl Storage, user: &UserId) -> Result<Answer, Refusal> {
     })))
 }
 
-fn take(storage: &mut impl Storage, user: &UserId, commit: &Commit) -> Result<Answer, Refusal> {
+fn take(
+    storage: &mut impl Storage,
+    terms: &Terms,
+    user: &UserId,
+    commit: &Commit,
+) -> Result<Answer, Refusal> {
     let mut batch = Batch::new();
-    match commit::plan(storage, &mut batch, user, commit)? {
+    match commit::plan(storage, &mut batch, terms, (user, None), commit)? {
         None => Ok(Answer::whole(&Reply::Done)),
         Some(published) => {
             storage.apply(batch)?;

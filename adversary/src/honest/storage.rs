@@ -47,6 +47,8 @@ kinds! {
     Inbox = "inbox",
     /// One sealed leaf of a directory.
     Leaf = "leaf",
+    /// What the changes of a space's roster come to.
+    Members = "members",
     /// A few levels of a directory's trie.
     Node = "node",
     /// An object of the key-value front.

@@ -1,12 +1,14 @@
 //! The honest rules of one front, as the stage asks them.
 
+use turncoat_core::Limits;
+
 use crate::client::DeviceName;
 use crate::codec::{Bytes, Code as _};
-use crate::driver::Front;
+use crate::driver::{Front, ROSTER_CHANGES_MAX};
 use crate::front::kv::{Condition, Reply, Request};
 use crate::front::native::{self, Value};
 use crate::honest::kv;
-use crate::honest::native::{Native, Settings};
+use crate::honest::native::{Checks, Native, Settings};
 use crate::honest::storage::{Batch, Key, Storage, StorageFault};
 use crate::script::performer::{Field, Message};
 
@@ -40,6 +42,16 @@ pub trait Rules {
     /// Answers a request, and does what it asks.
     fn answer(&mut self, store: &mut dyn Storage, asker: &DeviceName, request: &[u8]) -> Answered;
 
+    /// Answers a request without a look at whether its writer may say what it says.
+    fn wave_through(
+        &mut self,
+        store: &mut dyn Storage,
+        asker: &DeviceName,
+        request: &[u8],
+    ) -> Answered {
+        self.answer(store, asker, request)
+    }
+
     /// The reply that refuses with this word; `None` if the front knows no such refusal.
     fn refusal(&self, name: &str) -> Option<Vec<u8>>;
 
@@ -63,11 +75,16 @@ pub trait Rules {
 /// The rules of a front.
 pub(super) fn of(front: Front) -> Box<dyn Rules> {
     match front {
-        Front::Native => Box::new(NativeRules(Native::new(Settings {
-            secret: *b"what the server of a run invents",
-            lifetime: [0; 32],
-            iterations: RUN_ITERATIONS,
-        }))),
+        Front::Native => {
+            let mut limits = Limits::standard();
+            limits.roster_changes_max = ROSTER_CHANGES_MAX;
+            Box::new(NativeRules(Native::new(Settings {
+                secret: *b"what the server of a run invents",
+                lifetime: [0; 32],
+                iterations: RUN_ITERATIONS,
+                limits,
+            })))
+        }
         Front::KeyValue => Box::new(KeyValueRules),
     }
 }
@@ -95,13 +112,9 @@ impl Storage for Behind<'_> {
 
 struct NativeRules(Native);
 
-impl Rules for NativeRules {
-    fn kind(&self, request: &[u8]) -> &'static str {
-        native::kind_of(request)
-    }
-
-    fn answer(&mut self, store: &mut dyn Storage, _: &DeviceName, request: &[u8]) -> Answered {
-        let handled = self.0.handle(&mut Behind(store), request);
+impl NativeRules {
+    fn handle(&mut self, store: &mut dyn Storage, request: &[u8], checks: Checks) -> Answered {
+        let handled = self.0.handle_with(&mut Behind(store), request, checks);
         Answered {
             reply: handled.reply,
             published: handled.published.map(|head| Published {
@@ -111,6 +124,25 @@ impl Rules for NativeRules {
                 height: head.height.0,
             }),
         }
+    }
+}
+
+impl Rules for NativeRules {
+    fn kind(&self, request: &[u8]) -> &'static str {
+        native::kind_of(request)
+    }
+
+    fn answer(&mut self, store: &mut dyn Storage, _: &DeviceName, request: &[u8]) -> Answered {
+        self.handle(store, request, Checks::All)
+    }
+
+    fn wave_through(
+        &mut self,
+        store: &mut dyn Storage,
+        _: &DeviceName,
+        request: &[u8],
+    ) -> Answered {
+        self.handle(store, request, Checks::None)
     }
 
     fn refusal(&self, name: &str) -> Option<Vec<u8>> {

@@ -11,30 +11,10 @@ use crate::labels::Label;
 use crate::remote::{Remote, Vault};
 use crate::seal::{fresh_id, open_note, seal_note};
 use crate::secret::EpochKey;
-use crate::verify::{Contact, signable};
+use crate::verify::{Contact, Purpose, signable};
 use crate::wire::{Blob, Envelope, Frame, LinkEntry, Reply, RequestBody, SignedEnvelope};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-
-/// What an envelope is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// It invites its recipient to read and write.
-    Invitation = 1,
-    /// It brings a member the key of a new epoch. It invites nobody: whoever takes the file under
-    /// a name of his own does so by the invitation.
-    NewEpoch = 2,
-}
-
-impl Purpose {
-    fn of(role: u8) -> Option<Self> {
-        match role {
-            1 => Some(Self::Invitation),
-            2 => Some(Self::NewEpoch),
-            _ => None,
-        }
-    }
-}
 
 /// What an envelope holds, once everything about it was checked.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use super::Session;
 use super::commit::{Draft, Landed, NewLeaf};
 use super::contact::{ContactStanding, Met, same_key};
-use super::envelope::{Opened, Purpose};
+use super::envelope::Opened;
 use super::space::{SlotKind, Space};
 use super::sync::Want;
 use super::upload::{Packer, shown};
@@ -14,6 +14,7 @@ use crate::id::{EnvelopeId, Epoch, Fingerprint, SpaceId, Tag, UserId};
 use crate::remote::{Remote, Vault};
 use crate::seal::seal_leaf;
 use crate::secret::EpochKey;
+use crate::verify::Purpose;
 use crate::wire::{Entry, SignedEnvelope};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

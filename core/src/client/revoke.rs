@@ -2,7 +2,6 @@
 
 use super::Session;
 use super::commit::{Draft, Landed, RosterDraft};
-use super::envelope::Purpose;
 use super::upload::fresh_content_key;
 use crate::defence::{Defence, construct, stands};
 use crate::env::{Clock, Entropy};
@@ -11,7 +10,7 @@ use crate::id::{Fingerprint, SpaceId, UserId};
 use crate::remote::{Remote, Vault};
 use crate::seal::{fresh_id, seal_keyring, seal_leaf};
 use crate::secret::{ContentKey, EpochKey, KeyBytes};
-use crate::verify::{Contact, Roster, user_id};
+use crate::verify::{Contact, Purpose, Roster, user_id};
 use crate::wire::{Blob, Entry, FileEntry, Pack, RosterAction, SegmentRecord, SignedEnvelope};
 use alloc::vec::Vec;
 

@@ -4,7 +4,6 @@ use super::Session;
 use super::account::genesis;
 use super::commit::{Draft, Landed, NewLeaf, RosterDraft};
 use super::contact::{ContactStanding, Met};
-use super::envelope::Purpose;
 use super::locate::Found;
 use super::space::Space;
 use super::upload::Packer;
@@ -15,7 +14,7 @@ use crate::id::{EnvelopeId, Epoch, SpaceId};
 use crate::remote::{Remote, Vault};
 use crate::seal::seal_leaf;
 use crate::secret::{EpochKey, KeyBytes};
-use crate::verify::{Roster, sign_change, space_id};
+use crate::verify::{Purpose, Roster, sign_change, space_id};
 use crate::wire::{
     Entry, FileEntry, LinkEntry, NameRef, RosterAction, RosterChange, SignedRosterChange,
 };
@@ -35,7 +34,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ///
     /// # Errors
     ///
-    /// [`Usage::NoSuchFile`], [`Usage::Oneself`], [`Usage::AlreadyShared`];
+    /// [`Usage::NoSuchFile`], [`Usage::Oneself`], [`Usage::AlreadyShared`]; [`Usage::Full`] if the
+    /// file's list of members has room for nobody more;
     /// [`Unavailable::UnknownUser`](crate::Unavailable::UnknownUser) if the server knows no such
     /// user; [`Violation::KeyChanged`] if the user's key is not the pinned one.
     pub async fn share(&mut self, name: &[u8], with: &[u8]) -> Result<Invitation, Error> {
@@ -89,6 +89,10 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 }
             );
             return Err(Usage::AlreadyShared.into());
+        }
+        let changes_max = self.config.limits.roster_changes_max;
+        if !roster.has_room(&self.account.user, changes_max) {
+            return Err(Usage::Full.into());
         }
         let (epoch, key) = (open.epoch, EpochKey::copy_from(open.key.expose()));
         let added = self.add_member(space, &roster, met)?;

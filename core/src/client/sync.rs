@@ -11,7 +11,8 @@ use crate::id::{Fingerprint, Height, LeafHash, RosterNumber, SpaceId, UserId};
 use crate::remote::{Remote, Vault};
 use crate::tree::{Lookup, directory, leaf_hash};
 use crate::verify::{
-    Accepted, Contact, Known, Offer, Roster, apply_changes, check_head, check_record, fingerprint,
+    Accepted, Contact, Known, Offer, Place, Roster, apply_changes, check_head, check_record,
+    fingerprint,
 };
 use crate::wire::{
     AtHeight, Blob, HistoryNode, PartialTrie, Reply, RequestBody, Selection, SignedHead,
@@ -304,8 +305,11 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             fresh: Vec::new(),
         };
         let roster = apply_changes(
-            &self.config.realm,
-            &want.space,
+            &Place {
+                realm: &self.config.realm,
+                space: &want.space,
+                changes_max: self.config.limits.roster_changes_max,
+            },
             space.roster.as_ref(),
             state.accepted.map(|_| (state.roster, state.roster_hash)),
             &shown.roster,

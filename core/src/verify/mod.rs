@@ -1,13 +1,17 @@
 //! Decides what is true. Each check consumes what the server said and returns a value that only
 //! the check can make.
 
+mod commit;
 mod head;
 mod record;
 mod roster;
 
+pub(crate) use commit::Purpose;
+pub use commit::{Unfit, check_commit};
 pub(crate) use head::{Accepted, Known, Offer, check_head, checkpoint_of};
 pub(crate) use record::{Contact, check_record, fingerprint, user_id};
-pub(crate) use roster::{Roster, apply_changes, sign_change, space_id};
+pub use roster::{Member, Roster};
+pub(crate) use roster::{Place, apply_changes, sign_change, space_id};
 
 use crate::id::{Realm, UserId};
 use crate::labels::Label;
@@ -27,3 +31,6 @@ pub(crate) fn signable(label: Label, realm: &Realm, signer: &UserId, body: &[u8]
     writer.bytes(body);
     writer.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,42 +32,61 @@ pub(crate) fn space_id(
 
 /// A member.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Member {
+pub struct Member {
     /// The member's keys.
-    pub(crate) fingerprint: Fingerprint,
+    pub fingerprint: Fingerprint,
     /// Who invited the member; the owner has nobody above.
-    pub(crate) inviter: Option<UserId>,
+    pub inviter: Option<UserId>,
 }
 
 /// The members of a space after one change of its roster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Roster {
-    pub(crate) number: RosterNumber,
-    pub(crate) hash: Digest,
-    pub(crate) owner: UserId,
-    pub(crate) members: BTreeMap<UserId, Member>,
+pub struct Roster {
+    /// The number of that change.
+    pub number: RosterNumber,
+    /// Its hash, which chains to all before.
+    pub hash: Digest,
+    /// Who founded the space.
+    pub owner: UserId,
+    /// Everybody who is a member, the owner too.
+    pub members: BTreeMap<UserId, Member>,
     /// Everybody who ever was a member, with all their keys: an old head is recognised by them.
-    pub(crate) ever: BTreeSet<(UserId, Fingerprint)>,
+    pub ever: BTreeSet<(UserId, Fingerprint)>,
     /// How many changes removed somebody; each of them makes a new key.
-    pub(crate) removals: u64,
+    pub removals: u64,
 }
 
 impl Roster {
     /// Everybody below `user`, and `user`.
     pub(crate) fn subtree(&self, user: &UserId) -> Vec<UserId> {
+        let mut below: BTreeMap<UserId, Vec<UserId>> = BTreeMap::new();
+        for (id, member) in &self.members {
+            if let Some(inviter) = member.inviter {
+                below.entry(inviter).or_default().push(*id);
+            }
+        }
         let mut found: Vec<UserId> = Vec::from([*user]);
         let mut next = 0;
-        while let Some(&above) = found.get(next) {
-            let below = |member: &Member| member.inviter == Some(above);
-            found.extend(
-                self.members
-                    .iter()
-                    .filter(|(_, m)| below(m))
-                    .map(|(id, _)| *id),
-            );
+        while let Some(above) = found.get(next) {
+            // Taken out, so that nobody is met twice.
+            found.extend(below.remove(above).unwrap_or_default());
             next += 1;
         }
         found
+    }
+
+    /// Whether the log of changes has room for one more member below `signer`.
+    ///
+    /// A log of `max` changes is all that anybody reads. Each member beside the owner holds the
+    /// place of the change that may remove him, so that a removal always finds one; and members
+    /// fill half of it at most, so that the owner can go on inviting.
+    #[must_use]
+    pub fn has_room(&self, signer: &UserId, max: u64) -> bool {
+        let max = if *signer == self.owner { max } else { max / 2 };
+        // Numbers begin at zero. Those who could be removed then are as many as all are now.
+        let changes = self.number.0.saturating_add(2);
+        let removals = u64::try_from(self.members.len()).unwrap_or(u64::MAX);
+        changes.saturating_add(removals) <= max
     }
 
     /// The change that follows this roster.
@@ -86,43 +105,40 @@ impl Roster {
         }
     }
 
-    /// The roster after `signed`, which `check_change` has verified or this device has made.
+    /// The roster after `signed`, which `apply_changes` has verified or this device has made.
     pub(crate) fn after(&self, signed: &SignedRosterChange) -> Self {
-        let mut members = self.members.clone();
-        let mut ever = self.ever.clone();
-        let mut removals = self.removals;
+        let mut roster = self.clone();
+        roster.apply(signed);
+        roster
+    }
+
+    /// Goes on to what the roster is after `signed`. Nothing is verified: whether it may follow is
+    /// for [`check_commit`](super::check_commit) to say, before it is ever stored.
+    pub fn apply(&mut self, signed: &SignedRosterChange) {
         match &signed.change.action {
             RosterAction::Add { user, fingerprint } => {
-                let inviter = Some(signed.change.signer);
-                members.insert(
-                    *user,
-                    Member {
-                        fingerprint: *fingerprint,
-                        inviter,
-                    },
-                );
-                ever.insert((*user, *fingerprint));
+                let member = Member {
+                    fingerprint: *fingerprint,
+                    inviter: Some(signed.change.signer),
+                };
+                self.members.insert(*user, member);
+                self.ever.insert((*user, *fingerprint));
             }
             RosterAction::Remove { user } => {
                 for gone in self.subtree(user) {
-                    members.remove(&gone);
+                    self.members.remove(&gone);
                 }
-                removals = removals.saturating_add(1);
+                self.removals = self.removals.saturating_add(1);
             }
             RosterAction::Genesis { .. } => {}
         }
-        Self {
-            number: signed.change.number,
-            hash: roster_hash(signed),
-            owner: self.owner,
-            members,
-            ever,
-            removals,
-        }
+        self.number = signed.change.number;
+        self.hash = roster_hash(signed);
     }
 
-    /// The roster of a new space.
-    pub(crate) fn founded(signed: &SignedRosterChange, fingerprint: Fingerprint) -> Self {
+    /// The roster of a new space, whose first change is `signed`. Nothing is verified.
+    #[must_use]
+    pub fn founded(signed: &SignedRosterChange, fingerprint: Fingerprint) -> Self {
         let owner = signed.change.signer;
         Self {
             number: signed.change.number,
@@ -153,6 +169,14 @@ pub(crate) fn sign_change(
     Ok(SignedRosterChange { change, signature })
 }
 
+/// The deployment and the space whose roster is verified, and the longest log that is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) realm: &'a Realm,
+    pub(crate) space: &'a SpaceId,
+    pub(crate) changes_max: u64,
+}
+
 /// Applies changes in order, each verified against the roster before it.
 ///
 /// `contact` returns the verified keys of a user with a given fingerprint. `remembered` is the
@@ -162,11 +186,11 @@ pub(crate) fn sign_change(
 /// # Errors
 ///
 /// [`Violation::Misbound`] for a change of another space or place, [`Violation::RevokedAuthor`]
-/// for a signer who is no member, [`Violation::Inauthentic`] for a signature that does not verify,
-/// [`Violation::UntrustedKey`] for a founder whom the space's id does not name.
+/// for a signer who is no member, [`Violation::TooLarge`] for one who fills the log,
+/// [`Violation::Inauthentic`] for a signature that does not verify, [`Violation::UntrustedKey`] for
+/// a founder whom the space's id does not name.
 pub(crate) fn apply_changes(
-    realm: &Realm,
-    space: &SpaceId,
+    place: &Place<'_>,
     known: Option<&Roster>,
     remembered: Option<(RosterNumber, Digest)>,
     changes: &[SignedRosterChange],
@@ -180,23 +204,25 @@ pub(crate) fn apply_changes(
             None => (RosterNumber(0), Digest([0; 32])),
         };
         let in_place =
-            change.space == *space && change.number == number && change.previous == previous;
+            change.space == *place.space && change.number == number && change.previous == previous;
         defend!(Defence::RosterChain, in_place, Violation::Misbound);
-        let after = match &roster {
-            None => found(realm, space, signed, contact)?,
-            Some(before) => follow(realm, before, signed, contact)?,
-        };
-        let same =
-            remembered.is_none_or(|(number, hash)| number != after.number || hash == after.hash);
+        match &mut roster {
+            None => roster = Some(found(place, signed, contact)?),
+            Some(before) => {
+                check_follows(place, before, signed, contact)?;
+                before.apply(signed);
+            }
+        }
+        let same = remembered.is_none_or(|(number, hash)| {
+            number != change.number || roster.as_ref().is_some_and(|after| after.hash == hash)
+        });
         defend!(Defence::RosterMemory, same, Violation::Misbound);
-        roster = Some(after);
     }
     Ok(roster)
 }
 
 fn found(
-    realm: &Realm,
-    space: &SpaceId,
+    place: &Place<'_>,
     signed: &SignedRosterChange,
     contact: &mut dyn FnMut(&UserId, &Fingerprint) -> Result<Contact, Error>,
 ) -> Result<Roster, Error> {
@@ -204,7 +230,7 @@ fn found(
     let RosterAction::Genesis { fingerprint, salt } = &change.action else {
         return Err(Violation::Misbound.into());
     };
-    let anchored = space_id(realm, &change.signer, fingerprint, salt) == *space;
+    let anchored = space_id(place.realm, &change.signer, fingerprint, salt) == *place.space;
     defend!(
         Defence::RosterAnchor,
         anchored,
@@ -212,16 +238,16 @@ fn found(
             user: change.signer
         }
     );
-    check_signature(realm, signed, &contact(&change.signer, fingerprint)?)?;
+    check_signature(place.realm, signed, &contact(&change.signer, fingerprint)?)?;
     Ok(Roster::founded(signed, *fingerprint))
 }
 
-fn follow(
-    realm: &Realm,
+fn check_follows(
+    place: &Place<'_>,
     before: &Roster,
     signed: &SignedRosterChange,
     contact: &mut dyn FnMut(&UserId, &Fingerprint) -> Result<Contact, Error>,
-) -> Result<Roster, Error> {
+) -> Result<(), Error> {
     let change = &signed.change;
     let member = before.members.get(&change.signer);
     let permitted = match &change.action {
@@ -236,14 +262,17 @@ fn follow(
             author: change.signer
         }
     );
+    let adds = matches!(change.action, RosterAction::Add { .. });
+    let fits = !adds || before.has_room(&change.signer, place.changes_max);
+    defend!(Defence::ReplyCounts, fits, Violation::TooLarge);
     if let Some(member) = member {
         check_signature(
-            realm,
+            place.realm,
             signed,
             &contact(&change.signer, &member.fingerprint)?,
         )?;
     }
-    Ok(before.after(signed))
+    Ok(())
 }
 
 fn check_signature(

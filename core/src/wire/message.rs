@@ -320,7 +320,7 @@ pub enum Refusal {
     TooLarge,
     /// The token or the proof is not accepted.
     Unauthenticated,
-    /// The request contradicts itself.
+    /// The request contradicts itself, or says what its writer may not say.
     Invalid,
 }
 

@@ -132,7 +132,7 @@ impl Colluder {
     }
 
     /// What is signed says by itself what it is: no two of these formats share an encoding.
-    fn signed(&self, bytes: &[u8], scheme: Scheme) -> Option<Vec<u8>> {
+    pub(crate) fn signed(&self, bytes: &[u8], scheme: Scheme) -> Option<Vec<u8>> {
         if let Ok(mut head) = Reader::all(bytes, SignedHead::read) {
             let body = head.head.encode();
             head.signature = self.signature("sign-head", &head.head.author, &body, scheme)?;

@@ -18,6 +18,8 @@ use crate::script::nearest::nearest;
 const ITERATIONS_MIN: u32 = 1_000;
 /// The real ceiling.
 const ITERATIONS_MAX: u32 = 10_000_000;
+/// Changes of one roster in a run, on both sides: no run can afford as many as there may be.
+pub(crate) const ROSTER_CHANGES_MAX: u64 = 64;
 
 /// The deployment of every run.
 pub const REALM: [u8; 32] = *b"the realm of all turncoat's runs";

@@ -299,10 +299,12 @@ impl Meets for Device {
 }
 
 fn config() -> Config {
+    let mut limits = Limits::standard();
+    limits.roster_changes_max = super::super::ROSTER_CHANGES_MAX;
     Config {
         realm: Realm(super::super::REALM),
         policy: danger::policy(super::super::ITERATIONS_MIN, super::super::ITERATIONS_MAX),
-        limits: Limits::standard(),
+        limits,
     }
 }
 

@@ -1,5 +1,7 @@
-//! A client without keys, for tests of the rules: its trees are right, its signatures are not.
+//! A client without secrets, for tests of the rules: trees and signatures are right, and nothing
+//! under them opens.
 
+use turncoat_core::Limits;
 use turncoat_core::id::{
     DeviceId, Digest, EnvelopeId, Epoch, Fingerprint, HeadHash, Height, LeafId, Locator, PackId,
     Realm, RosterNumber, SpaceId, Tag, Token, UserId,
@@ -7,15 +9,19 @@ use turncoat_core::id::{
 use turncoat_core::tree::{Mountain, ZERO, directory, head_hash, history_leaf, leaf_hash};
 use turncoat_core::tree::{roster_hash, segment_hash};
 use turncoat_core::wire::{
-    AtHeight, Blob, Commit, Envelope, Frame, Head, HistoryNode, KdfParams, Key, KeyBag, Leaf,
-    LeafChange, Pack, PartialTrie, PublicRecord, Reply, Request, RequestBody, RosterAction,
-    RosterChange, SegmentRecord, Selection, SignedEnvelope, SignedHead, SignedRecord,
-    SignedRosterChange, View, ViewRequest,
+    AtHeight, Blob, Commit, Envelope, Frame, Head, HistoryNode, KdfParams, KeyBag, Leaf,
+    LeafChange, Pack, PartialTrie, Reader, Reply, Request, RequestBody, RosterAction, RosterChange,
+    SegmentRecord, Selection, SignedEnvelope, SignedHead, SignedRecord, SignedRosterChange, View,
+    ViewRequest, Wire,
 };
 
+use crate::acts::collude::{Colluder, Scheme, user_id};
 use crate::client::DeviceName;
+use crate::decryptor::formula::hash;
 use crate::honest::native::{Handled, Native, Settings};
+use crate::honest::storage::encoded;
 use crate::honest::store::Versions;
+use crate::pool;
 
 pub(super) const ITERATIONS: u32 = 1000;
 
@@ -33,6 +39,7 @@ impl World {
                 secret: [7; 32],
                 lifetime: [0; 32],
                 iterations: ITERATIONS,
+                limits: Limits::standard(),
             }),
         }
     }
@@ -55,8 +62,11 @@ impl World {
         reply
     }
 
+    /// Commits what may have been changed since it was signed.
     pub(super) fn commit(&mut self, user: &User, commit: &Commit) -> Reply {
-        self.ask(user, RequestBody::Commit(Box::new(commit.clone())))
+        let mut commit = commit.clone();
+        commit.head = user.seal(&commit.head);
+        self.ask(user, RequestBody::Commit(Box::new(commit)))
     }
 
     pub(super) fn register(&mut self, name: &'static str) -> (User, Space) {
@@ -81,38 +91,40 @@ impl World {
     }
 }
 
+/// The deployment.
+const REALM: Realm = Realm([7; 32]);
+
 pub(super) struct User {
     pub(super) name: &'static str,
     pub(super) id: UserId,
     pub(super) token: Token,
+    keys: Colluder,
 }
 
 impl User {
     pub(super) fn new(name: &'static str) -> Self {
-        let mut id = [0; 32];
-        id[..name.len()].copy_from_slice(name.as_bytes());
+        let identities = pool::identities();
+        let number = usize::from(name.as_bytes()[0]) % identities.len();
         Self {
             name,
-            id: UserId(id),
+            id: user_id(&REALM, name),
             token: Token([0; 32]),
+            keys: Colluder::new(REALM, name, &identities[number]).unwrap(),
         }
     }
 
     pub(super) fn record(&self) -> SignedRecord {
-        let key = || Key {
-            exponent: 65537,
-            modulus: vec![9; 256],
-        };
-        SignedRecord {
-            record: PublicRecord {
-                realm: Realm([0; 32]),
-                user: self.id,
-                key_epoch: 1,
-                encryption: key(),
-                signing: key(),
-            },
-            signature: Blob(vec![1; 256]),
-        }
+        Reader::all(&self.keys.record().unwrap(), SignedRecord::read).unwrap()
+    }
+
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        self.keys.fingerprint().unwrap()
+    }
+
+    /// A head, a change or an envelope, signed.
+    pub(super) fn seal<T: Wire>(&self, what: &T) -> T {
+        let signed = self.keys.signed(&encoded(what), Scheme::Pss).unwrap();
+        Reader::all(&signed, T::read).unwrap()
     }
 
     pub(super) fn kdf() -> KdfParams {
@@ -156,13 +168,18 @@ pub(super) struct Space {
     pub(super) locator: Locator,
     pub(super) range: Mountain<HistoryNode>,
     pub(super) trie: PartialTrie,
+    salt: [u8; 32],
 }
 
 impl Space {
     pub(super) fn new(owner: &User, name: u8) -> Self {
+        let salt = [name; 32];
+        let key = owner.fingerprint();
+        let id = hash("space", &[&REALM.0, &owner.id.0, &key.0, &salt]);
         Self {
+            salt,
             head: Head {
-                space: SpaceId([name; 32]),
+                space: SpaceId(id),
                 height: Height(0),
                 previous: HeadHash([0; 32]),
                 history: ZERO,
@@ -173,7 +190,7 @@ impl Space {
                 epoch: Epoch(1),
                 commitment: ZERO,
                 author: owner.id,
-                author_key: Fingerprint([0; 32]),
+                author_key: key,
                 device: DeviceId([0; 16]),
                 written_ms: 0,
                 nonce: [0; 16],
@@ -201,10 +218,11 @@ impl Space {
             head.height = head.height.next();
             head.previous = previous;
         } else {
-            let genesis = self.roster_change(RosterAction::Genesis {
-                fingerprint: Fingerprint([0; 32]),
-                salt: [0; 32],
-            });
+            let genesis = RosterAction::Genesis {
+                fingerprint: author.fingerprint(),
+                salt: self.salt,
+            };
+            let genesis = self.roster_change(author, genesis);
             head.roster_hash = roster_hash(&genesis);
             roster.push(genesis);
         }
@@ -223,14 +241,15 @@ impl Space {
         head.directory = directory::root_of(&trie);
         head.history = self.range.root();
         head.author = author.id;
+        head.author_key = author.fingerprint();
         head.nonce[0] = head.nonce[0].wrapping_add(1);
         Commit {
             locator: self.locator,
             expect: self.hash,
-            head: SignedHead {
+            head: author.seal(&SignedHead {
                 head,
-                signature: Blob(vec![5; 256]),
-            },
+                signature: Blob::default(),
+            }),
             moves_to: to,
             roster,
             envelopes: Vec::new(),
@@ -239,58 +258,69 @@ impl Space {
         }
     }
 
-    fn roster_change(&self, action: RosterAction) -> SignedRosterChange {
+    fn roster_change(&self, signer: &User, action: RosterAction) -> SignedRosterChange {
         let first = self.hash.is_none();
         let number = self.head.roster;
-        SignedRosterChange {
+        signer.seal(&SignedRosterChange {
             change: RosterChange {
                 space: self.head.space,
                 number: if first { number } else { number.next() },
                 previous: self.head.roster_hash,
-                signer: self.head.author,
+                signer: signer.id,
                 action,
             },
-            signature: Blob(vec![6; 256]),
-        }
+            signature: Blob::default(),
+        })
     }
 
     /// The commit of one more member, with the member's envelope.
     pub(super) fn invite(&self, author: &User, member: &User, envelope: u8) -> Commit {
         let mut commit = self.next(author, Vec::new());
-        let mut change = self.roster_change(RosterAction::Add {
+        let add = RosterAction::Add {
             user: member.id,
-            fingerprint: Fingerprint([0; 32]),
-        });
-        change.change.signer = author.id;
+            fingerprint: member.fingerprint(),
+        };
+        let change = self.roster_change(author, add);
         commit.head.head.roster = change.change.number;
         commit.head.head.roster_hash = roster_hash(&change);
         commit.roster.push(change);
-        commit.envelopes.push(SignedEnvelope {
+        commit.envelopes.push(author.seal(&SignedEnvelope {
             envelope: Envelope {
                 id: EnvelopeId([envelope; 16]),
                 space: self.head.space,
                 epoch: self.head.epoch,
                 role: 1,
                 sender: author.id,
-                sender_key: Fingerprint([0; 32]),
+                sender_key: author.fingerprint(),
                 recipient: member.id,
-                recipient_key: Fingerprint([0; 32]),
+                recipient_key: member.fingerprint(),
                 wrapped: Blob(vec![7; 256]),
                 note: Blob(vec![8; 40]),
             },
-            signature: Blob(vec![9; 256]),
-        });
+            signature: Blob::default(),
+        }));
+        commit.head = author.seal(&commit.head);
+        commit
+    }
+
+    /// One more envelope for a member.
+    pub(super) fn deliver(&self, author: &User, member: &User, envelope: u8) -> Commit {
+        let mut commit = self.invite(author, member, envelope);
+        commit.roster.clear();
+        commit.head.head.roster = self.head.roster;
+        commit.head.head.roster_hash = self.head.roster_hash;
+        commit.head = author.seal(&commit.head);
         commit
     }
 
     /// The commit of one member less, whose key nobody has who was removed.
     pub(super) fn remove(&self, author: &User, member: &User, to: Locator) -> Commit {
         let mut commit = self.moving(author, Vec::new(), to);
-        let mut change = self.roster_change(RosterAction::Remove { user: member.id });
-        change.change.signer = author.id;
+        let change = self.roster_change(author, RosterAction::Remove { user: member.id });
         commit.head.head.roster = change.change.number;
         commit.head.head.roster_hash = roster_hash(&change);
         commit.roster.push(change);
+        commit.head = author.seal(&commit.head);
         commit
     }
 

@@ -2,12 +2,14 @@
 
 use turncoat_core::id::{HeadHash, Height, Locator, RosterNumber, Token};
 use turncoat_core::tree::{Mountain, head_hash, leaf_hash};
-use turncoat_core::wire::{Commit, Frame, Refusal, Reply, RequestBody, Selection, View};
+use turncoat_core::wire::{Commit, Frame, Refusal, Reply, Request, RequestBody, Selection, View};
 
 use super::client::*;
 use super::refused;
 use crate::client::DeviceName;
-use crate::honest::native::Published;
+use crate::honest::native::{Checks, Published};
+use crate::honest::storage::{Key, Kind};
+use crate::selector::Audience;
 
 #[test]
 fn an_account_is_registered_once_and_logs_in() {
@@ -75,11 +77,22 @@ fn a_registration_that_contradicts_itself_leaves_nothing() {
     other_bag.kdf.iterations += 1;
     let mut other_space = space.clone();
     other_space.head.head.entries = 1;
-    for (bag, space) in [(other_bag, space.clone()), (bag, other_space)] {
+    other_space.head = alice.seal(&other_space.head);
+    let mut unsigned = record.clone();
+    unsigned.signature.0[0] ^= 1;
+    let mut weak = record.clone();
+    weak.record.encryption.exponent = 3;
+    let wrong = [
+        (record.clone(), other_bag, space.clone()),
+        (record, bag.clone(), other_space),
+        (unsigned, bag.clone(), space.clone()),
+        (weak, bag, space),
+    ];
+    for (record, bag, space) in wrong {
         let register = RequestBody::Register {
             kdf: kdf.clone(),
             proof,
-            record: record.clone(),
+            record,
             bag,
             space,
         };
@@ -324,4 +337,87 @@ fn a_space_that_moves_to_where_it_is_stays_open() {
     space.accept(&moved);
     let next = space.next(&alice, Vec::new());
     assert_eq!(world.commit(&alice, &next), Reply::Done);
+}
+
+#[test]
+fn a_bucket_that_nobody_could_be_shown_is_refused() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    let beside = |number: u8| {
+        let mut change = leaf(u16::from(number), 0, 0);
+        change.tag.0 = [0; 32];
+        change.tag.0[31] = number;
+        change
+    };
+    let full = space.next(&alice, (0..64).map(beside).collect());
+    assert_eq!(world.commit(&alice, &full), Reply::Done);
+    space.accept(&full);
+    let more = space.next(&alice, vec![beside(64)]);
+    assert_eq!(world.commit(&alice, &more), refused(Refusal::TooLarge));
+    let elsewhere = space.next(&alice, vec![leaf(900, 0, 0)]);
+    assert_eq!(world.commit(&alice, &elsewhere), Reply::Done);
+}
+
+#[test]
+fn a_writer_whom_no_client_would_believe_is_refused() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    let (bob, _) = world.register("bob");
+    let (carol, _) = world.register("carol");
+    let invitation = space.invite(&alice, &bob, 1);
+    assert_eq!(world.commit(&alice, &invitation), Reply::Done);
+    space.accept(&invitation);
+    let before = world.versions.log().len();
+    let outsider = space.next(&carol, Vec::new());
+    let moved = space.moving(&bob, Vec::new(), Locator([0x66; 32]));
+    let mut other_key = space.next(&bob, Vec::new());
+    other_key.head.head.commitment.0[0] ^= 1;
+    let mut alien = space.invite(&bob, &carol, 2);
+    alien.envelopes[0].signature.0[0] ^= 1;
+    for (user, commit) in [
+        (&carol, &outsider),
+        (&bob, &moved),
+        (&bob, &other_key),
+        (&bob, &alien),
+    ] {
+        assert_eq!(world.commit(user, commit), refused(Refusal::Invalid));
+    }
+    let mut unsigned = space.next(&bob, Vec::new());
+    unsigned.head.signature.0[0] ^= 1;
+    let body = RequestBody::Commit(Box::new(unsigned.clone()));
+    assert_eq!(world.ask(&bob, body.clone()), refused(Refusal::Invalid));
+    assert_eq!(world.versions.log().len(), before, "nothing is stored");
+    // A server in league with him takes it.
+    let request = Request {
+        token: bob.token,
+        body,
+    };
+    let mut view = world.versions.view(&DeviceName::first("bob"), 0);
+    let taken = world
+        .native
+        .handle_with(&mut view, &request.encode(), Checks::None);
+    assert_eq!(taken.reply, Reply::Done.encode());
+}
+
+#[test]
+fn a_store_that_lost_its_list_of_members_has_the_log() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    let (bob, _) = world.register("bob");
+    let (carol, _) = world.register("carol");
+    let invitation = space.invite(&alice, &bob, 1);
+    assert_eq!(world.commit(&alice, &invitation), Reply::Done);
+    space.accept(&invitation);
+    let list = Key::new(Kind::Members, space.head.space.0);
+    assert!(
+        world
+            .versions
+            .shown_to(&list, &Audience::Everyone)
+            .is_some()
+    );
+    world.versions.show_bytes(&list, None, &Audience::Everyone);
+    let outsider = space.next(&carol, Vec::new());
+    assert_eq!(world.commit(&carol, &outsider), refused(Refusal::Invalid));
+    let written = space.next(&bob, Vec::new());
+    assert_eq!(world.commit(&bob, &written), Reply::Done);
 }

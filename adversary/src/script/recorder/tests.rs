@@ -226,6 +226,7 @@ fn edits_read_back_in_any_order() {
         Edit::Twice,
         Edit::Acknowledge,
         Edit::StoreBut { name },
+        Edit::WaveThrough,
     ];
     round_trips(vec![
         Step::EditRequest {

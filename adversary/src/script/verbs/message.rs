@@ -73,6 +73,10 @@ pub(super) const VERBS: &[Verb] = &[
             let name = call.refusal(0)?;
             fate(call, Edit::StoreBut { name }, true)
         }),
+    verb(MESSAGE, "wave_through", (0, 0), "m.wave_through()",
+        "Takes what an honest server would refuse to take of this writer.", |call| {
+            fate(call, Edit::WaveThrough, true)
+        }),
 ];
 
 fn hook(call: &Call<'_>, direction: Direction) -> Given {
