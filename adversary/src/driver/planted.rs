@@ -3,7 +3,7 @@
 //! The lie is told after the client has done its work, so that everything else in the run is as it
 //! is; what decides whether it was seen is the same oracle that finds nothing otherwise.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -23,24 +23,38 @@ pub struct Lie {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    AcceptsForgery,
+    AcceptsInvention,
     Alarm,
     AlarmAfterRestart,
     AlarmOnLoss,
     AsksWithoutEnd,
     ChecksNobody,
+    ClaimsABound,
+    ForgesAfterLoss,
     ForgesContent,
     InventsName,
-    KnowsItsAge,
     Misplaces,
     ReleasesUnverified,
     RevokesNothing,
     SendsInClear,
     SignsUpAgain,
+    StartsAnew,
 }
 
 impl Lie {
     /// All, by name.
     pub const ALL: &'static [Self] = &[
+        Self {
+            name: "accepts-forgery",
+            sentence: "returns bytes that nobody wrote where it must refuse a file",
+            kind: Kind::AcceptsForgery,
+        },
+        Self {
+            name: "accepts-invention",
+            sentence: "lists a file that nobody made where it must refuse a list",
+            kind: Kind::AcceptsInvention,
+        },
         Self {
             name: "alarm",
             sentence: "accuses the server whatever it answers",
@@ -63,8 +77,18 @@ impl Lie {
         },
         Self {
             name: "checks-nobody",
-            sentence: "claims that every contact was compared, and takes any key of theirs",
+            sentence: "takes a contact whom it must refuse, and claims that it was compared",
             kind: Kind::ChecksNobody,
+        },
+        Self {
+            name: "claims-a-bound",
+            sentence: "claims that what it shows is of a certain age at most",
+            kind: Kind::ClaimsABound,
+        },
+        Self {
+            name: "forges-after-loss",
+            sentence: "returns bytes that nobody wrote once a message of the user's was lost",
+            kind: Kind::ForgesAfterLoss,
         },
         Self {
             name: "forges-content",
@@ -75,11 +99,6 @@ impl Lie {
             name: "invents-name",
             sentence: "lists a file that nobody made, whatever it was shown",
             kind: Kind::InventsName,
-        },
-        Self {
-            name: "knows-its-age",
-            sentence: "claims that what it shows is no older than anything it saw",
-            kind: Kind::KnowsItsAge,
         },
         Self {
             name: "misplaces",
@@ -99,7 +118,7 @@ impl Lie {
         },
         Self {
             name: "sends-in-clear",
-            sentence: "sends a content in clear before it uploads it",
+            sentence: "sends a content in clear where it cannot upload it",
             kind: Kind::SendsInClear,
         },
         Self {
@@ -107,49 +126,72 @@ impl Lie {
             sentence: "makes a new account after every failure",
             kind: Kind::SignsUpAgain,
         },
+        Self {
+            name: "starts-anew",
+            sentence: "takes a store that is empty for a new one",
+            kind: Kind::StartsAnew,
+        },
     ];
+
+    /// Whether the lie is a claim that is false whatever the server does.
+    #[must_use]
+    pub fn is_a_claim(&self) -> bool {
+        self.kind == Kind::ClaimsABound
+    }
 
     /// What the client makes of an outcome.
     fn told(
         &self,
         operation: &Operation,
         remembers: bool,
-        line: &Line,
+        lying: (&Line, bool),
         outcome: Outcome,
     ) -> Outcome {
+        let (line, lost) = lying;
         let reads = matches!(operation, Operation::Download { .. });
+        let lists = matches!(operation, Operation::List);
+        let forged = || {
+            Ok(Answer {
+                content: Some(b"what nobody wrote".to_vec()),
+                ..Answer::default()
+            })
+        };
+        let invented = || {
+            Ok(Answer {
+                names: Some(vec![b"invented".to_vec()]),
+                ..Answer::default()
+            })
+        };
         let alarm = || Err(Failure::new(Class::Violation, "fork"));
         match (self.kind, outcome) {
             (Kind::Alarm, _) if !matches!(operation, Operation::SignUp) => alarm(),
             (Kind::AlarmAfterRestart, Ok(_)) if remembers => alarm(),
             (Kind::AlarmOnLoss, Err(failure)) if failure.class == Class::Unavailable => alarm(),
-            (Kind::ReleasesUnverified, Err(failure)) => {
+            (Kind::ReleasesUnverified, Err(failure)) if failure.class != Class::Usage => {
                 line.release(b"what the server showed".to_vec());
                 Err(failure)
             }
-            (Kind::ForgesContent, _) if reads => Ok(Answer {
-                content: Some(b"what nobody wrote".to_vec()),
-                ..Answer::default()
-            }),
-            (Kind::ChecksNobody, Err(failure)) if failure.name == "key-changed" => {
+            (Kind::ForgesContent, _) | (Kind::AcceptsForgery, Err(_)) if reads => forged(),
+            (Kind::ForgesAfterLoss, _) if reads && lost => forged(),
+            (Kind::InventsName, _) | (Kind::AcceptsInvention, Err(_)) if lists => invented(),
+            (Kind::ChecksNobody, Err(_))
+                if matches!(
+                    operation,
+                    Operation::Share { .. } | Operation::Receive { .. }
+                ) =>
+            {
                 let mut answer = Answer::default();
                 answer.claims.contact_verified = Some(true);
                 Ok(answer)
             }
-            (Kind::InventsName, _) if matches!(operation, Operation::List) => Ok(Answer {
-                names: Some(vec![b"invented".to_vec()]),
-                ..Answer::default()
-            }),
-            (kind, Ok(mut answer)) => {
-                match kind {
-                    Kind::ChecksNobody if answer.claims.contact_verified.is_some() => {
-                        answer.claims.contact_verified = Some(true);
-                    }
-                    Kind::KnowsItsAge if answer.claims.monotone.is_some() => {
-                        answer.claims.monotone = Some(true);
-                    }
-                    _ => {}
+            (Kind::StartsAnew, Err(failure)) if failure.class == Class::Violation => {
+                match operation {
+                    Operation::Upload { .. } => Ok(Answer::default()),
+                    _ => Err(Failure::new(Class::Usage, "no-such-file")),
                 }
+            }
+            (Kind::ClaimsABound, Ok(mut answer)) if answer.claims.bounded.is_some() => {
+                answer.claims.bounded = Some(true);
                 Ok(answer)
             }
             (_, outcome) => outcome,
@@ -164,6 +206,8 @@ type Uploads = Rc<RefCell<BTreeMap<(String, Vec<u8>), Vec<u8>>>>;
 pub struct Planted {
     lie: &'static Lie,
     uploads: Uploads,
+    /// Whether any operation of the run came to no answer.
+    lost: Rc<Cell<bool>>,
 }
 
 impl Planted {
@@ -173,6 +217,7 @@ impl Planted {
         Self {
             lie,
             uploads: Uploads::default(),
+            lost: Rc::default(),
         }
     }
 
@@ -183,6 +228,7 @@ impl Planted {
             line,
             remembers,
             uploads: Rc::clone(&self.uploads),
+            lost: Rc::clone(&self.lost),
             process: Rc::new(RefCell::new(process)),
         }
     }
@@ -224,6 +270,7 @@ struct Lying {
     line: Line,
     remembers: bool,
     uploads: Uploads,
+    lost: Rc<Cell<bool>>,
     process: Rc<RefCell<Inner>>,
 }
 
@@ -242,7 +289,7 @@ impl Process for Lying {
     fn begin(&mut self, operation: Operation) -> OwnedFuture<Outcome> {
         let (lie, line, remembers) = (self.lie, self.line.clone(), self.remembers);
         let (user, uploads) = (self.user.clone(), Rc::clone(&self.uploads));
-        let process = Rc::clone(&self.process);
+        let (process, lost) = (Rc::clone(&self.process), Rc::clone(&self.lost));
         if let Operation::Upload { name, content } = &operation {
             let key = (user.clone(), name.clone());
             uploads.borrow_mut().insert(key, content.clone());
@@ -252,11 +299,15 @@ impl Process for Lying {
         }
         let done = self.process.borrow_mut().begin(operation.clone());
         Box::pin(async move {
-            if let (Kind::SendsInClear, Operation::Upload { content, .. }) = (lie.kind, &operation)
+            let done = done.await;
+            if let (Kind::SendsInClear, Operation::Upload { content, .. }, Err(_)) =
+                (lie.kind, &operation, &done)
             {
                 drop(line.exchange(content.clone(), 1 << 20).await);
             }
-            let outcome = lie.told(&operation, remembers, &line, done.await);
+            let unavailable = |failure: &Failure| failure.class == Class::Unavailable;
+            lost.set(lost.get() || done.as_ref().err().is_some_and(unavailable));
+            let outcome = lie.told(&operation, remembers, (&line, lost.get()), done);
             match (lie.kind, &operation, outcome) {
                 (Kind::AsksWithoutEnd, _, Err(_)) => loop {
                     drop(line.exchange(b"and again".to_vec(), 1 << 20).await);
@@ -284,9 +335,9 @@ impl Process for Lying {
     }
 
     fn save(&self) -> Option<Saved> {
-        // What the run uploaded is no part of a device.
+        // What the run uploaded and lost is no part of a device.
         match self.lie.kind {
-            Kind::Misplaces => None,
+            Kind::Misplaces | Kind::ForgesAfterLoss => None,
             _ => self.process.borrow().save(),
         }
     }

@@ -1,13 +1,17 @@
 //! Power control: a script that nobody falls for proves nothing.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::decide::{acts, honest_failure};
-use super::{Control, Plan, Run, Subject, Twin, once_with};
+use super::{Control, Plan, Play, Run, Subject, Twin, once_with};
 use crate::attack::Expectation;
+use crate::client::DeviceName;
+use crate::codec::Code as _;
 use crate::driver::{Lie, Planted};
 use crate::history::Event;
-use crate::stage::Acts;
+use crate::stage::{Acts, Only};
+use crate::verdict::{Guarantee, Verdict};
 
 /// Whether the script could have failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,15 +19,21 @@ pub enum Power {
     /// Power is taken from another client's run of the script.
     NotAsked,
     /// It could: without these defences the guarantee falls, and without fewer of them it stands.
-    Shown(Vec<String>),
+    Shown {
+        /// The defences.
+        defences: Vec<String>,
+        /// At how many expectations of an attack it falls, and how many there are; both zero where
+        /// what fell belongs to no operation.
+        reached: (usize, usize),
+    },
     /// It could: this planted lie was seen.
     Planted(&'static str),
     /// The control lies elsewhere, as the script's header says.
     Elsewhere,
     /// No control. Says why.
     None(String),
-    /// The header says that the control is planted, and names no client for it: none was run.
-    Unexecuted,
+    /// None was run, as the header says and why; or there is no header.
+    Unexecuted(String),
 }
 
 /// Shows that the script could have failed.
@@ -37,27 +47,47 @@ pub(super) fn power(
     match plan.control {
         Control::Planted => match plan.planted {
             Some(lie) => planted(subject, plan, lie, seed),
-            None => Power::Unexecuted,
+            None => {
+                let why = plan.uncontrolled.as_deref();
+                Power::Unexecuted(why.unwrap_or("the script has no header").to_owned())
+            }
         },
         Control::Claim => claim(honest, attacked),
-        Control::Defences => match without(subject, plan, twin, seed) {
-            Ok(()) => Power::Shown(plan.defences.clone()),
+        Control::Defences => match without(subject, attacked, twin, seed) {
+            Ok(reached) => Power::Shown {
+                defences: plan.defences.clone(),
+                reached,
+            },
             Err(why) => Power::None(why),
         },
     }
 }
 
-fn without(subject: &dyn Subject, plan: &Plan, twin: &Twin, seed: u64) -> Result<(), String> {
+/// How often more a sweep is played, so that what fell first does not hide what comes after.
+const ROUNDS_MAX: usize = 2;
+
+fn without(
+    subject: &dyn Subject,
+    attacked: &Run,
+    twin: &Twin,
+    seed: u64,
+) -> Result<(usize, usize), String> {
+    let plan = subject.plan();
     if plan.defences.is_empty() {
         return Err("the header names no defence".to_owned());
     }
     let named = plan.defences.join(", ");
-    let run = |defences: &[String], acts| {
+    let play = |defences: &[String], acts, only| {
         let client = twin(defences)?;
-        let setting = (acts, defences.to_vec());
-        let run = once_with(subject, client, setting, seed);
+        let play = Play {
+            acts,
+            without: defences.to_vec(),
+            only,
+        };
+        let run = once_with(subject, client, play, seed);
         undecided(&run).map_or(Ok(run), Err)
     };
+    let run = |defences: &[String], acts| play(defences, acts, None);
     let honest = run(&plan.defences, Acts::Evaluated)?;
     if let Some(why) = honest_failure(&honest) {
         return Err(format!("without {named} the honest run fails: {why}"));
@@ -84,10 +114,59 @@ fn without(subject: &dyn Subject, plan: &Plan, twin: &Twin, seed: u64) -> Result
     }
     for subset in proper_subsets(&plan.defences) {
         if run(&subset, Acts::Applied)?.breaks(plan.guarantee) {
-            return Err(format!("{} alone are enough of {named}", subset.join(", ")));
+            let (subset, verb) = (
+                subset.join(", "),
+                if subset.len() == 1 { "is" } else { "are" },
+            );
+            return Err(format!("{subset} alone {verb} enough of {named}"));
         }
     }
-    Ok(())
+    let fallen = |run: &Run| fallen_in(attacked, run, plan.guarantee);
+    let counted = counted(attacked);
+    let mut reached = fallen(&weak);
+    // A twin without a limit has none: what it did not come to the first time may take for ever.
+    let rounds = if plan.guarantee == Guarantee::G12 {
+        0
+    } else {
+        ROUNDS_MAX
+    };
+    for _ in 0..rounds {
+        if reached.is_empty() || reached.len() == counted.len() {
+            break;
+        }
+        // What fell before is left in peace, so that the rest is met by a twin that is whole.
+        let only = Only {
+            counted: counted.clone(),
+            attacked: counted.difference(&reached).copied().collect(),
+        };
+        let more = fallen(&play(&plan.defences, Acts::Applied, Some(only))?);
+        if more.is_subset(&reached) {
+            break;
+        }
+        reached.extend(more);
+    }
+    Ok(match reached.len() {
+        0 => (0, 0),
+        some => (some, counted.len()),
+    })
+}
+
+/// The expectations of an attack, by their places.
+fn counted(attacked: &Run) -> BTreeSet<usize> {
+    let mut judgements = attacked.judgements.iter().enumerate();
+    let of_attacks = judgements.by_ref().filter(|(_, one)| one.is_of_an_attack());
+    of_attacks.map(|(at, _)| at).collect()
+}
+
+/// Those of them inside which the guarantee fell in another run.
+fn fallen_in(attacked: &Run, run: &Run, guarantee: Guarantee) -> BTreeSet<usize> {
+    let expected = |run: &Run, at: usize| {
+        let judgement = run.judgements.get(at);
+        judgement.map(|judgement| judgement.expectation.clone())
+    };
+    let falls =
+        |at: &usize| expected(attacked, *at) == expected(run, *at) && run.breaks_at(*at, guarantee);
+    counted(attacked).into_iter().filter(falls).collect()
 }
 
 /// Why a run shows neither that a guarantee stands nor that it falls, if it does not.
@@ -100,26 +179,64 @@ fn undecided(run: &Run) -> Option<String> {
     Some(format!("the run without {off} did not end: {why}"))
 }
 
-/// Plays the script once more, against the client with one planted lie: it must be seen.
+/// Plays the script against the client with one planted lie, which must be seen: where the script
+/// guards something, and because of the attack.
+///
+/// Before a bad network that is honest, the lie is a false alarm, and stands where it is told.
 fn planted(subject: &dyn Subject, plan: &Plan, lie: &'static Lie, seed: u64) -> Power {
-    let client = Rc::new(Planted::new(lie));
-    let run = once_with(subject, client, (Acts::Applied, Vec::new()), seed);
-    // The lie stands where the client tells it, guarded or not.
-    if run.breaks(plan.guarantee)
-        || run
-            .breaches
-            .iter()
-            // A limit that was passed is what the lie is about, where it is.
-            .chain(&run.faults)
-            .any(|one| one.guarantee == plan.guarantee)
-    {
+    let play = |acts| once_with(subject, Rc::new(Planted::new(lie)), Play::of(acts), seed);
+    let attacked = seen(&play(Acts::Applied), plan.guarantee, !plan.chaos);
+    let (sentence, id) = (lie.sentence, plan.guarantee.id());
+    if attacked.is_empty() {
+        return Power::None(format!(
+            "a client that {sentence} keeps {id} at the guarded operations by what the oracles see"
+        ));
+    }
+    // A claim that nobody can make good is as false before an honest server. Where the attack is
+    // one that nobody sees, to claim too much is all that a client can do wrong.
+    let unseen = matches!(plan.expected, Some(Verdict::Admitted | Verdict::Harmless));
+    if plan.chaos || (lie.is_a_claim() && unseen) {
         return Power::Planted(lie.name);
     }
-    Power::None(format!(
-        "a client that {} keeps {} by what the oracles see",
-        lie.sentence,
-        plan.guarantee.id()
-    ))
+    let honest = seen(&play(Acts::Evaluated), plan.guarantee, false);
+    if attacked.is_subset(&honest) {
+        return Power::None(format!(
+            "a client that {sentence} breaks {id} before an honest server, too"
+        ));
+    }
+    Power::Planted(lie.name)
+}
+
+/// Where a guarantee fell: by device and operation, or by the place of an expectation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Operation(DeviceName, Vec<u8>),
+    Expectation(usize),
+    Anywhere,
+}
+
+/// Where a run shows that the guarantee fell, at guarded operations alone if so asked.
+fn seen(run: &Run, guarantee: Guarantee, guarded: bool) -> BTreeSet<Place> {
+    // A limit that was passed is what a lie may be about.
+    let found = run.breaches.iter().chain(&run.faults);
+    let found = found.filter(|one| one.guarantee == guarantee);
+    let places = found.filter_map(|one| match one.operation {
+        Some(number) if guarded && !run.guarded.contains(&number) => None,
+        Some(number) => run.history.events().iter().find_map(|event| match event {
+            Event::OperationStarted {
+                operation,
+                device,
+                what,
+            } if *operation == number => Some(Place::Operation(device.clone(), what.to_bytes())),
+            _ => None,
+        }),
+        None => Some(Place::Anywhere),
+    });
+    let fell = run.judgements.iter().enumerate();
+    let fell = fell.filter(|(_, judgement)| judgement.shows_fallen(guarantee));
+    places
+        .chain(fell.map(|(at, _)| Place::Expectation(at)))
+        .collect()
 }
 
 /// All subsets but the empty one, which is the client itself, and the whole.

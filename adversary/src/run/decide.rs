@@ -78,7 +78,10 @@ const NEVER_HONESTLY: [Guarantee; 9] = [
 fn honest(plan: &Plan, run: &Run, ours: bool) -> Option<Decision> {
     let mut decision = Decision::new(Verdict::Inapplicable, "");
     if let Some(why) = honest_failure(run) {
-        decision.worsen(Verdict::Unknown, || format!("the honest run fails: {why}"));
+        decision.worsen(Verdict::Unknown, || match ours {
+            true => format!("the honest run fails: {why}"),
+            false => format!("the client fails before an honest server: {why}"),
+        });
     }
     // An honest server shows nothing that would have to be admitted.
     let found = run.breaches.iter().chain(&run.admitted).cloned();
@@ -94,9 +97,14 @@ fn honest(plan: &Plan, run: &Run, ours: bool) -> Option<Decision> {
             decision.worsen(Verdict::Unknown, || format!("in the honest run, {why}"));
         }
     } else if let Some(breach) = breaches.find(|one| NEVER_HONESTLY.contains(&one.guarantee)) {
-        decision.worsen(Verdict::Unknown, || {
-            format!("the honest run is wrong: {breach}")
-        });
+        let reason = format!("the client is wrong before an honest server: {breach}");
+        // Wrong bytes and wrong lists need no attack to convict.
+        if matches!(breach.guarantee, Guarantee::G1 | Guarantee::G5) {
+            decision.worsen(Verdict::Broken, || reason);
+            decision.breaches.push(breach);
+        } else {
+            decision.worsen(Verdict::Unknown, || reason);
+        }
     }
     (decision.verdict > Verdict::Inapplicable).then_some(decision)
 }
@@ -193,7 +201,27 @@ fn attacked(plan: &Plan, honest: &Run, run: &Run, ours: bool) -> Decision {
             )
         });
     }
+    if let Some(judgement) = missed(plan, run, &decision).filter(|_| ours) {
+        let instead = judgement.instead.as_deref().unwrap_or_default();
+        let (summary, verdict) = (judgement.expectation.summary(), decision.verdict);
+        decision.worsen(Verdict::Unknown, || {
+            format!("{summary} came to {instead}, though the rest of the script is {verdict}")
+        });
+    }
     decision
+}
+
+/// The first expectation that was not met, where the script is as it states by the others.
+///
+/// The worst verdict of all hides a better one that is as wrong: a violation that never came is
+/// `harmless`, and so would the whole be. Then the script and the oracles contradict each other.
+fn missed<'a>(plan: &Plan, run: &'a Run, decision: &Decision) -> Option<&'a Judgement> {
+    if plan.expected != Some(decision.verdict) {
+        return None;
+    }
+    run.judgements
+        .iter()
+        .find(|judgement| judgement.instead.is_some() && judgement.fallen.is_none())
 }
 
 /// A client of ours that dies is broken. Another one that panics refused; one that does not stop

@@ -19,7 +19,7 @@ use crate::client::Failure;
 use crate::driver::{Client, Lie, time_in_clients};
 use crate::history::History;
 use crate::oracle::{self, Facts};
-use crate::stage::{Acts, Judgement, Stage, password_of};
+use crate::stage::{Acts, Judgement, Only, Stage, password_of};
 use crate::verdict::{Breach, Guarantee, Verdict};
 
 pub use control::Power;
@@ -31,6 +31,8 @@ pub use script::{ScriptSubject, dry_run};
 pub struct Plan {
     /// The name of the attack.
     pub id: String,
+    /// The verdict that the script states for the hardened client, if it states one.
+    pub expected: Option<Verdict>,
     /// The guarantee that falls without the defences.
     pub guarantee: Guarantee,
     /// The smallest set of defences whose removal breaks the guarantee.
@@ -45,6 +47,8 @@ pub struct Plan {
     pub needs: Vec<String>,
     /// The client whose planted lie must be seen, where the control names one.
     pub planted: Option<&'static Lie>,
+    /// Why there is no control, where the header says so.
+    pub uncontrolled: Option<String>,
     /// Whether the script does anything to messages.
     pub edits: bool,
     /// Whether the script ends the processes of devices.
@@ -201,7 +205,7 @@ fn applies(plan: &Plan, target: &Target) -> Result<(), String> {
         let met = match need.as_str() {
             "native" | "kv" => declared.front.name() == need,
             "conditional" => declared.conditional,
-            "monotone" | "contact_verified" => declared.claims.contains(need),
+            "monotone" | "contact_verified" | "hides-lengths" => declared.claims.contains(need),
             // A word that stands for an operation, or for something that every client has.
             _ => true,
         };
@@ -218,18 +222,40 @@ fn applies(plan: &Plan, target: &Target) -> Result<(), String> {
 /// One run of a script.
 #[must_use]
 pub fn once(subject: &dyn Subject, target: &Target, acts: Acts, seed: u64) -> Run {
-    let client = Rc::clone(&target.client);
-    once_with(subject, client, (acts, Vec::new()), seed)
+    once_with(subject, Rc::clone(&target.client), Play::of(acts), seed)
+}
+
+/// How a run differs from others of the same script.
+struct Play {
+    acts: Acts,
+    /// The defences that are off.
+    without: Vec<String>,
+    /// The expectations before which acts take effect, if not before all.
+    only: Option<Only>,
+}
+
+impl Play {
+    const fn of(acts: Acts) -> Self {
+        Self {
+            acts,
+            without: Vec::new(),
+            only: None,
+        }
+    }
 }
 
 /// One run against a client, some of whose defences may be off.
-fn once_with(
-    subject: &dyn Subject,
-    client: Rc<dyn Client>,
-    (acts, without): (Acts, Vec<String>),
-    seed: u64,
-) -> Run {
-    let stage = Rc::new(RefCell::new(Stage::new(client, acts, seed)));
+fn once_with(subject: &dyn Subject, client: Rc<dyn Client>, play: Play, seed: u64) -> Run {
+    let Play {
+        acts,
+        without,
+        only,
+    } = play;
+    let mut stage = Stage::new(client, acts, seed);
+    if let Some(only) = only {
+        stage.act_before(only);
+    }
+    let stage = Rc::new(RefCell::new(stage));
     // The script engine is ours: if it crashes, that is the testbed's failure.
     let played = catch_unwind(AssertUnwindSafe(|| subject.play(&stage)));
     let stopped = played.unwrap_or_else(|_| {
@@ -318,5 +344,20 @@ impl Run {
                 .judgements
                 .iter()
                 .any(|judgement| judgement.shows_fallen(guarantee))
+    }
+
+    /// Whether this run shows that the guarantee fell inside one expectation.
+    fn breaks_at(&self, judged: usize, guarantee: Guarantee) -> bool {
+        let Some(judgement) = self.judgements.get(judged) else {
+            return false;
+        };
+        let inside = |operation: Option<u32>| {
+            operation.is_some_and(|operation| {
+                judgement.operations.contains(&operation) && !self.died(operation)
+            })
+        };
+        let mut seen = self.breaches.iter();
+        judgement.shows_fallen(guarantee)
+            || seen.any(|breach| breach.guarantee == guarantee && inside(breach.operation))
     }
 }

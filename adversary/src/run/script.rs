@@ -102,11 +102,13 @@ fn plan(script: &Script, header: Option<&Header>) -> Plan {
         id: script.id.clone(),
         // Nothing of a script without a header depends on it: it has no control.
         guarantee: header.map_or(Guarantee::G1, |header| header.guarantee),
+        expected: header.map(|header| header.verdict),
         defences: header
             .map(|header| header.defences.clone())
             .unwrap_or_default(),
         control: header.map_or(Control::Planted, |header| header.control),
         planted: header.and_then(|header| header.planted),
+        uncontrolled: header.and_then(|header| header.uncontrolled.clone()),
         edits: ["on_reply", "on_request"]
             .iter()
             .any(|word| words.calls.contains(*word)),

@@ -6,25 +6,27 @@ use std::rc::Rc;
 
 use super::control::{Power, claim};
 use super::decide::both;
-use super::{Control, Plan, Run, ScriptSubject, Stopped, Subject, Target, run};
+use super::{Control, Plan, Play, Run, ScriptSubject, Stopped, Subject, Target, once_with, run};
 use crate::attack::{Attack, Expectation, Step};
 use crate::catalogue::Catalogue;
 use crate::client::{Answer, Claims, Class, DeviceName, Failure, Operation, Outcome};
 use crate::codec::Bytes;
-use crate::driver::{Client, Hardened, Lie, Planted};
+use crate::driver::{Client, Hardened, Lie, Planted, Weakened};
 use crate::history::{Event, History};
 use crate::script::Stop;
-use crate::stage::{Acts, Fallen, Judgement, Stage};
+use crate::stage::{Acts, Fallen, Judgement, Only, Stage};
 use crate::verdict::{Breach, Guarantee, Verdict};
 
 fn plan() -> Plan {
     Plan {
         id: "by-hand".to_owned(),
         guarantee: Guarantee::G3,
+        expected: None,
         defences: Vec::new(),
         control: Control::Planted,
         chaos: false,
         planted: None,
+        uncontrolled: None,
         edits: false,
         crashes: false,
         operations: Vec::new(),
@@ -256,6 +258,62 @@ fn a_breach_before_an_honest_server_convicts_ours_and_leaves_others_unknown() {
 }
 
 #[test]
+fn wrong_bytes_and_wrong_lists_convict_others_before_an_honest_server() {
+    for guarantee in [Guarantee::G1, Guarantee::G5] {
+        let mut wrong = honest();
+        wrong.breaches = vec![breach(guarantee)];
+        comes_to(&wrong, &attacked(), Verdict::Broken, Verdict::Broken);
+        let reason = both(&plan(), &wrong, &attacked(), false).reason;
+        assert!(reason.contains("honest server"), "{reason}");
+    }
+    for guarantee in [Guarantee::G2, Guarantee::G4, Guarantee::G15] {
+        let mut wrong = honest();
+        wrong.breaches = vec![breach(guarantee)];
+        comes_to(&wrong, &attacked(), Verdict::Broken, Verdict::Unknown);
+    }
+}
+
+#[test]
+fn what_the_client_admits_is_admitted_at_most() {
+    let mut run = attacked();
+    run.judgements = vec![judgement(
+        violation(),
+        Some(Verdict::Harmless),
+        Some("success"),
+    )];
+    run.admitted = vec![breach(Guarantee::G3)];
+    comes_to(&honest(), &run, Verdict::Admitted, Verdict::Admitted);
+    run.breaches = vec![breach(Guarantee::G3)];
+    comes_to(&honest(), &run, Verdict::Broken, Verdict::Broken);
+    // An honest server gives no reason to admit anything.
+    let mut wrong = honest();
+    wrong.admitted = vec![breach(Guarantee::G3)];
+    comes_to(&wrong, &attacked(), Verdict::Broken, Verdict::Unknown);
+}
+
+#[test]
+fn an_expectation_that_is_not_met_is_hidden_by_no_other() {
+    let stated = |expected| Plan {
+        expected: Some(expected),
+        ..plan()
+    };
+    let of = |expected, run: &Run, ours| both(&stated(expected), &honest(), run, ours).verdict;
+    let unmet = || judgement(violation(), Some(Verdict::Harmless), Some("success"));
+    let mut run = attacked();
+    run.judgements = vec![unmet()];
+    assert_eq!(of(Verdict::Harmless, &run, true), Verdict::Unknown);
+    assert_eq!(of(Verdict::Harmless, &run, false), Verdict::Harmless);
+    // Where it is another verdict than the stated one anyhow, that is what people are told.
+    assert_eq!(of(Verdict::Caught, &run, true), Verdict::Harmless);
+    let claim = "no-freshness".to_owned();
+    let admits = Expectation::Admitted { claim };
+    run.judgements = vec![judgement(admits, Some(Verdict::Admitted), None), unmet()];
+    assert_eq!(of(Verdict::Admitted, &run, true), Verdict::Unknown);
+    run.judgements.pop();
+    assert_eq!(of(Verdict::Admitted, &run, true), Verdict::Admitted);
+}
+
+#[test]
 fn an_expectation_that_fell_in_the_honest_run_leaves_others_unknown() {
     let mut wrong = honest();
     let mut changed = judgement(Expectation::Unchanged, None, Some("changed"));
@@ -387,6 +445,85 @@ fn a_client_that_takes_a_lost_reply_for_an_attack_is_convicted() {
 /// A text of a script that is none of the library.
 fn of(text: &str) -> ScriptSubject {
     ScriptSubject::new(text, Stop::default()).expect("the script parses")
+}
+
+/// The power that a script by hand is found to have.
+fn power(header: &str, body: &str) -> Power {
+    let text =
+        format!("// by-hand: a trial.\n// class: object\n// source: by hand\n{header}\n{body}");
+    let target = Target {
+        client: Rc::new(Hardened),
+        ours: true,
+        twin: Some(Box::new(|defences| {
+            Ok(Rc::new(Weakened::without(defences)?))
+        })),
+    };
+    run(&of(&text), &target, 1).power
+}
+
+const ONE_BYTE_MORE: &str = "let alice = user(\"alice\");\nalice.upload(\"n\", \"1\");\n\
+    alice.download(\"n\");\nserver.on_reply(\"alice:read\", |m| m.extend(1));\n\
+    expect_violation(\"malformed\", || alice.download(\"n\"));\n";
+
+#[test]
+fn a_lie_that_is_told_whatever_is_done_is_no_control() {
+    let header = |guarantee: &str, lie: &str| {
+        format!(
+            "// guarantee: {guarantee}\n// defences: none\n// control: planted {lie}\n// verdict: caught"
+        )
+    };
+    // Told before an honest server, too; and told where the script guards nothing.
+    for (guarantee, lie) in [("G1", "forges-content"), ("G3", "claims-a-bound")] {
+        let power = power(&header(guarantee, lie), ONE_BYTE_MORE);
+        assert!(matches!(power, Power::None(_)), "{lie}: {power:?}");
+    }
+    // Told where the client must refuse, and so because of the attack.
+    let power = power(&header("G1", "accepts-forgery"), ONE_BYTE_MORE);
+    assert_eq!(power, Power::Planted("accepts-forgery"));
+}
+
+#[test]
+fn a_sweep_has_the_power_that_each_of_its_parts_has() {
+    let header = "// guarantee: G3\n// defences: head-rollback\n// verdict: caught";
+    let meaningless = "server.on_reply(\"alice:read\", |m| m.extend(1));\n\
+        expect_violation(\"malformed\", || alice.download(\"n\"));\nserver.heal();\n";
+    let meaningful = "let before = server.snapshot();\nalice.upload(\"n\", \"2\");\n\
+        server.roll_back_to(before);\nexpect_violation(\"rollback\", || alice.download(\"n\"));\n\
+        server.heal();\n";
+    let begin = "let alice = user(\"alice\");\nalice.upload(\"n\", \"1\");\n";
+    for (parts, wanted) in [
+        (vec![meaningful], (1, 1)),
+        (vec![meaningless, meaningful, meaningless], (1, 3)),
+    ] {
+        let power = power(header, &format!("{begin}{}", parts.concat()));
+        let Power::Shown { reached, .. } = power else {
+            panic!("{power:?}");
+        };
+        assert_eq!(reached, wanted);
+    }
+}
+
+#[test]
+fn acts_take_effect_before_the_expectations_that_they_are_for() {
+    let text = "// by-hand: three times.\nlet alice = user(\"alice\");\nlet i = 0;\n\
+        while i < 3 { alice.upload(\"n\", `${i}`); let before = server.snapshot();\n\
+        alice.upload(\"n\", \"more\"); server.roll_back_to(before);\n\
+        expect_violation(\"rollback\", || alice.download(\"n\")); server.heal();\n\
+        expect_ok(|| alice.download(\"n\")); i += 1; }\n";
+    let play = Play {
+        only: Some(Only {
+            counted: [0, 2, 4].into(),
+            attacked: [2].into(),
+        }),
+        ..Play::of(Acts::Applied)
+    };
+    let run = once_with(&of(text), Rc::new(Hardened), play, 1);
+    let caught: Vec<bool> = run
+        .judgements
+        .iter()
+        .map(|one| one.verdict == Some(Verdict::Caught))
+        .collect();
+    assert_eq!(caught, [false, false, true, false, false, false]);
 }
 
 #[test]

@@ -50,6 +50,8 @@ pub struct Header {
     pub control: Control,
     /// The client that is played for a planted control, if the script names one.
     pub planted: Option<&'static Lie>,
+    /// Why there is no control, where the script says that there is none.
+    pub uncontrolled: Option<String>,
     /// Other rows of the catalogue, and cases of the semantics, that the script covers.
     pub rows: Vec<String>,
     /// The count and the seed of a sampled quantifier.
@@ -143,7 +145,9 @@ pub fn read(text: &str, defences: &[&str]) -> Result<Header, ScriptError> {
     }
     let verdict = must("verdict")?;
     one_of(verdict, "expected verdict", known::VERDICTS.iter().copied())?;
-    let (control, planted) = control(find(fields, "control"))?;
+    let line = find(fields, "control");
+    let (control, planted) = control(line)?;
+    let uncontrolled = line.and_then(|line| line.value.strip_prefix("none:"));
     let defence_list = must("defences")?;
     Ok(Header {
         id,
@@ -155,6 +159,7 @@ pub fn read(text: &str, defences: &[&str]) -> Result<Header, ScriptError> {
         verdict: Verdict::parse(&verdict.value).ok_or_else(|| empty(verdict))?,
         control,
         planted,
+        uncontrolled: uncontrolled.map(|why| why.trim().to_owned()),
         rows: find(fields, "rows").map(words).unwrap_or_default(),
         sample: find(fields, "sample").map(sample).transpose()?,
         needs: needs(find(fields, "needs"))?,

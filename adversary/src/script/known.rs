@@ -85,12 +85,13 @@ pub const ADMISSIONS: [&str; 2] = ["no-freshness", "unverified-contact"];
 pub const VERDICTS: [&str; 3] = ["caught", "harmless", "admitted"];
 
 /// What a script can need of a client and its front.
-pub const NEEDS: [&str; 15] = [
+pub const NEEDS: [&str; 16] = [
     "native",
     "kv",
     "conditional",
     "monotone",
     "contact_verified",
+    "hides-lengths",
     "share",
     "revoke",
     "append",

@@ -1,6 +1,6 @@
 //! What guarded operations came to, beside what was expected of them.
 
-use super::{Acts, Sent, Stage, count};
+use super::{Acts, Only, Sent, Stage, count};
 use crate::attack::Expectation;
 use crate::client::{Claims, Class, DeviceName, Failure};
 use crate::history::Event;
@@ -136,7 +136,28 @@ impl Stage {
         });
         self.judged_attack |= judgement.is_of_an_attack();
         self.expectations.judged.push(judgement);
+        self.schedule();
         Ok(Progress::Judged(instead.map_or(Ok(()), Err)))
+    }
+
+    /// Lets acts take effect before some expectations alone.
+    pub(crate) fn act_before(&mut self, only: Only) {
+        self.only = Some(only);
+        self.schedule();
+    }
+
+    /// Whether acts take effect from here to the next expectation.
+    fn schedule(&mut self) {
+        let judged = self.expectations.judged.len();
+        if let Some(only) = &self.only {
+            let next = only.counted.range(judged..).next();
+            let attacked = next.is_some_and(|next| only.attacked.contains(next));
+            self.acts = if attacked {
+                Acts::Applied
+            } else {
+                Acts::Evaluated
+            };
+        }
     }
 
     /// An answer of a device whose client was not asked before says now what it admits.
@@ -242,10 +263,22 @@ impl Stage {
                     Some((_, other)) => {
                         Found::instead(Some(Verdict::Refused), format!("{other} ({})", other.text))
                     }
+                    None if self.goes_on(open) && wanted.is_one_failure() => {
+                        let what = "success after the failure that was expected".to_owned();
+                        Found::instead(Some(Verdict::Harmless), what)
+                    }
                     None => Found::met(wanted.verdict()),
                 }
             }
         }
+    }
+
+    /// Whether the last guarded operation succeeded: it is the one that an expectation is about.
+    fn goes_on(&self, open: &Open) -> bool {
+        open.operations.last().is_some_and(|last| {
+            let outcome = self.operations[*last as usize].outcome.as_ref();
+            outcome.is_some_and(Result::is_ok)
+        })
     }
 
     fn admitted(&mut self, open: &Open, claim: &str, honest: bool) -> Found {
@@ -370,10 +403,10 @@ impl Stage {
     /// The operations that any expectation guarded.
     #[must_use]
     pub fn guarded(&self) -> Vec<u32> {
-        let judged = self.judgements().iter();
-        let mut operations: Vec<u32> = judged
-            .flat_map(|judgement| judgement.operations.iter().copied())
-            .collect();
+        let judged = self.judgements().iter().map(|one| &one.operations);
+        // Those that a script which stopped left open, too.
+        let open = self.expectations.open.iter().map(|one| &one.operations);
+        let mut operations: Vec<u32> = judged.chain(open).flatten().copied().collect();
         operations.sort_unstable();
         operations.dedup();
         operations
@@ -436,6 +469,10 @@ impl Wanted {
                     || *outcome == format!("{}:any", failure.class.name())
             }),
         }
+    }
+
+    const fn is_one_failure(&self) -> bool {
+        matches!(self, Self::Failure(..))
     }
 
     const fn verdict(&self) -> Verdict {

@@ -52,6 +52,15 @@ pub enum Acts {
     Evaluated,
 }
 
+/// The expectations before which acts take effect, by their places among all that are judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Only {
+    /// Those that acts belong to: what is done after one of them is done for the next one.
+    pub counted: BTreeSet<usize>,
+    /// Those of them before which acts take effect.
+    pub attacked: BTreeSet<usize>,
+}
+
 /// How deep steps nest that handlers perform in the middle of other steps.
 const FRAMES_MAX: usize = 16;
 
@@ -83,6 +92,7 @@ pub struct Stage {
     faults: Vec<Breach>,
     stray: Vec<u32>,
     worlds: Option<world::Cursor>,
+    only: Option<Only>,
     /// Users whose keys the script gave to the server.
     colluders: BTreeSet<String>,
     /// Whether anything dishonest was done since the server was last honest; see
@@ -140,6 +150,7 @@ impl Stage {
             stray: Vec::new(),
             worlds: None,
             colluders: BTreeSet::new(),
+            only: None,
             deceived: false,
             judged_attack: false,
         }

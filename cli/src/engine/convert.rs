@@ -9,7 +9,7 @@ use turncoat_adversary::run::{Power, Report, Run, ScriptSubject};
 use turncoat_adversary::verdict::{self, Breach};
 use turncoat_reports::{
     Claim, ClientError, Counters, ErrorClass, Guarantee, OperationResult, Outcome, RunKind,
-    RunResult, ScriptResult, Truth, Verdict, agrees,
+    RunResult, ScriptResult, Truth, UNCONTROLLED, Verdict, agrees,
 };
 
 pub(super) fn entry(entry: &catalogue::Entry) -> super::Entry {
@@ -95,15 +95,18 @@ pub(super) fn script(
 fn evidence(report: &Report) -> String {
     let mut lines: Vec<String> = report.breaches.iter().map(Breach::to_string).collect();
     match &report.power {
-        Power::Shown(defences) => {
-            lines.push(format!(
-                "without {}: the guarantee falls",
-                defences.join(", ")
-            ));
+        Power::Shown { defences, reached } => {
+            let off = defences.join(", ");
+            lines.push(match reached {
+                (_, 0..=1) => format!("without {off}: the guarantee falls"),
+                (fell, all) => {
+                    format!("without {off}: the guarantee falls, control: {fell} of {all}")
+                }
+            });
         }
         Power::None(why) => lines.push(format!("no control: {why}")),
         Power::Planted(lie) => lines.push(format!("with the planted lie {lie}: it is seen")),
-        Power::Unexecuted => lines.push("no control was run: the script says why".to_owned()),
+        Power::Unexecuted(why) => lines.push(format!("{UNCONTROLLED}{why}")),
         Power::Elsewhere | Power::NotAsked => {}
     }
     lines.join("\n")
@@ -115,8 +118,8 @@ pub(super) fn runs_of(report: &Report) -> u64 {
     let own = own.into_iter().flatten().count() as u64;
     match &report.power {
         // Honest and attacked without all of them, then attacked without each proper subset.
-        Power::Shown(defences) => own + (1 << defences.len().min(8)),
-        Power::Planted(_) => own + 1,
+        Power::Shown { defences, .. } => own + (1 << defences.len().min(8)),
+        Power::Planted(_) => own + 2,
         _ => own,
     }
 }

@@ -158,7 +158,13 @@ fn declaration() -> Declaration {
         "verify",
         "compare",
     ];
-    let claims = ["monotone", "bounded", "witnesses", "contact_verified"];
+    let claims = [
+        "monotone",
+        "bounded",
+        "witnesses",
+        "contact_verified",
+        "hides-lengths",
+    ];
     Declaration {
         front: Front::Native,
         operations: operations.map(str::to_owned).to_vec(),

@@ -29,8 +29,14 @@ pub const OPERATIONS: [&str; 13] = [
     "verify",
 ];
 
-/// Every claim that a client may declare and then make.
-pub const CLAIMS: [&str; 4] = ["monotone", "bounded", "witnesses", "contact_verified"];
+/// Every claim that a client may declare: those that its answers then make, and one of its design.
+pub const CLAIMS: [&str; 5] = [
+    "monotone",
+    "bounded",
+    "witnesses",
+    "contact_verified",
+    "hides-lengths",
+];
 
 /// What a client says of itself in its first line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
