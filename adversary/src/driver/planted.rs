@@ -102,8 +102,8 @@ impl Lie {
         },
         Self {
             name: "misplaces",
-            sentence: "is let in by any login, and shows another file, or a part of this one, \
-                       where it may show nothing",
+            sentence: "goes on where a login or an invitation must be refused, and shows another \
+                       file, or a part of this one, where it must refuse a file",
             kind: Kind::Misplaces,
         },
         Self {
@@ -208,6 +208,8 @@ pub struct Planted {
     uploads: Uploads,
     /// Whether any operation of the run came to no answer.
     lost: Rc<Cell<bool>>,
+    /// Whether it went on where it had to stop: then there is no file of the name that it took.
+    let_in: Rc<Cell<bool>>,
 }
 
 impl Planted {
@@ -218,6 +220,7 @@ impl Planted {
             lie,
             uploads: Uploads::default(),
             lost: Rc::default(),
+            let_in: Rc::default(),
         }
     }
 
@@ -229,6 +232,7 @@ impl Planted {
             remembers,
             uploads: Rc::clone(&self.uploads),
             lost: Rc::clone(&self.lost),
+            let_in: Rc::clone(&self.let_in),
             process: Rc::new(RefCell::new(process)),
         }
     }
@@ -271,6 +275,7 @@ struct Lying {
     remembers: bool,
     uploads: Uploads,
     lost: Rc<Cell<bool>>,
+    let_in: Rc<Cell<bool>>,
     process: Rc<RefCell<Inner>>,
 }
 
@@ -290,6 +295,7 @@ impl Process for Lying {
         let (lie, line, remembers) = (self.lie, self.line.clone(), self.remembers);
         let (user, uploads) = (self.user.clone(), Rc::clone(&self.uploads));
         let (process, lost) = (Rc::clone(&self.process), Rc::clone(&self.lost));
+        let let_in = Rc::clone(&self.let_in);
         if let Operation::Upload { name, content } = &operation {
             let key = (user.clone(), name.clone());
             uploads.borrow_mut().insert(key, content.clone());
@@ -317,10 +323,15 @@ impl Process for Lying {
                     drop(again.await);
                     Err(failure)
                 }
-                (Kind::Misplaces, Operation::Login | Operation::Receive { .. }, Err(_)) => {
+                (Kind::Misplaces, Operation::Login | Operation::Receive { .. }, Err(failure))
+                    if failure.class != Class::Usage =>
+                {
+                    let_in.set(true);
                     Ok(Answer::default())
                 }
-                (Kind::Misplaces, Operation::Download { name }, Err(failure)) => {
+                (Kind::Misplaces, Operation::Download { name }, Err(failure))
+                    if failure.class != Class::Usage || let_in.get() =>
+                {
                     match misplaced(&uploads, &user, name) {
                         Some(content) => Ok(Answer {
                             content: Some(content),

@@ -64,8 +64,8 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
 }
 
 /// Whether the bytes of a read may rightly be the server's own: a colluder may use the file, and
-/// the server has done more than show or mangle what others stored, which no key is good for; or the
-/// file was received from a contact whom the server impersonates and the client said that
+/// the server has done more than show or mangle what others stored, which no key is good for; or
+/// the file was received from a contact whom the server impersonates and the client said that
 /// nobody had checked the contact.
 pub(super) fn excused(case: &Case<'_>, facts: &Facts, reading: &Reading<'_>) -> bool {
     let op = &case.truth.ops[reading.op];

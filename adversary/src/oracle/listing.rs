@@ -50,7 +50,7 @@ pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
                     (Guarantee::G5, "the directory at no point in time")
                 };
                 let what = format!("{} shows {}: {what}", cite(case, at), list.join(" "));
-                // As with contents: a process need not know what another one has seen, if it says so.
+                // As with contents: a process need not know what another has seen, if it says so.
                 let by_life = Asked {
                     floors: &case.lives,
                     ..asked

@@ -82,10 +82,10 @@ pub(crate) struct Truth<'h> {
 impl<'h> Truth<'h> {
     /// Reads the operations out of a history.
     ///
-    /// A *lineage* is a device between two losses of its memory that are none of the client's doing:
-    /// a device whose memory was wiped cannot know what the one before it knew. A process that ends
-    /// ends no lineage, whatever the client kept of it: what a device has seen outlives its process.
-    /// A *life* is what happens in one process.
+    /// A *lineage* is a device between two losses of its memory that are none of the client's
+    /// doing: a device whose memory was wiped cannot know what the one before it knew. A process
+    /// that ends ends no lineage, whatever the client kept of it: what a device has seen outlives
+    /// its process. A *life* is what happens in one process.
     pub(crate) fn of(history: &'h History) -> Self {
         let mut truth = Self {
             ops: Vec::new(),

@@ -469,7 +469,8 @@ const ONE_BYTE_MORE: &str = "let alice = user(\"alice\");\nalice.upload(\"n\", \
 fn a_lie_that_is_told_whatever_is_done_is_no_control() {
     let header = |guarantee: &str, lie: &str| {
         format!(
-            "// guarantee: {guarantee}\n// defences: none\n// control: planted {lie}\n// verdict: caught"
+            "// guarantee: {guarantee}\n// defences: none\n// control: planted {lie}\n\
+             // verdict: caught"
         )
     };
     // Told before an honest server, too; and told where the script guards nothing.
