@@ -380,6 +380,37 @@ fn an_inbox_full_of_strangers_keeps_nobody_from_receiving() {
 }
 
 #[test]
+fn a_device_that_was_away_for_long_walks_to_the_newest_head_across_revocations() {
+    let world = Deployment::new(1);
+    let [mut bob, mut carol, mut dan] = users(&world, ["bob", "carol", "dan"]);
+    let (laptop, mut alice) = world.user("alice", 9);
+    now(alice.upload_all(b"f", b"0")).expect("an upload");
+    for (member, name) in [(&mut bob, "bob"), (&mut carol, "carol"), (&mut dan, "dan")] {
+        hand(&mut alice, "alice", member, name);
+    }
+    let away = world.device("bob", "away");
+    let mut before = away.login().expect("a login");
+    assert_eq!(read(&mut before, b"f"), b"0");
+    drop(before);
+    let mut content = b"0".to_vec();
+    // A proof may skip eight heads; the revocations lie between and after them.
+    for round in 0..30_u8 {
+        now(alice.append(b"f", &[round])).expect("an append");
+        content.push(round);
+        match round {
+            13 => now(alice.revoke(b"f", b"carol")).expect("a revocation"),
+            27 => now(alice.revoke(b"f", b"dan")).expect("a revocation"),
+            _ => {}
+        }
+    }
+    let mut short = Limits::standard();
+    short.skip_max = 8;
+    let mut back = away.login_within(short).expect("a login");
+    assert_eq!(read(&mut back, b"f"), content);
+    drop(laptop);
+}
+
+#[test]
 fn a_list_of_members_is_full_before_anybody_is_shut_out() {
     let world = Deployment::new(1);
     let [mut bob, mut carol, _dan] = users(&world, ["bob", "carol", "dan"]);

@@ -53,6 +53,15 @@ pub(super) enum Seen {
     Closed,
 }
 
+/// What a view is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aim {
+    /// What is under its head.
+    Content,
+    /// Which head stands in its place, and no more.
+    Place,
+}
+
 /// A view that was shown, as it came.
 struct Shown {
     head: SignedHead,
@@ -125,7 +134,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 self.step(space).await?;
                 continue;
             }
-            match self.judge_all(wants, views) {
+            match self.judge_all(wants, views, Aim::Content) {
                 Ok((seen, judged)) => {
                     self.accept(judged).await?;
                     return Ok(seen);
@@ -235,7 +244,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             return Err(Violation::OutOfTurn.into());
         }
         let (seen, judged) = self
-            .judge_all(core::slice::from_ref(&want), views)
+            .judge_all(core::slice::from_ref(&want), views, Aim::Place)
             .map_err(|offence| self.held_against(offence))?;
         self.accept(judged).await?;
         seen.first()
@@ -243,7 +252,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             .ok_or_else(|| Violation::OutOfTurn.into())
     }
 
-    fn judge_all(&self, wants: &[Want], views: Vec<View>) -> Result<AllJudged, Offence> {
+    fn judge_all(&self, wants: &[Want], views: Vec<View>, aim: Aim) -> Result<AllJudged, Offence> {
         let mut seen = Vec::new();
         let mut judged = Vec::new();
         for (want, view) in wants.iter().zip(views) {
@@ -276,7 +285,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                         leaves,
                     };
                     let offered = shown.head.clone();
-                    let good = self.judge(want, shown);
+                    let good = self.judge(want, shown, aim);
                     judged.push(good.map_err(|error| Offence::by(want.space, error, offered))?);
                     seen.push(Seen::Shown);
                 }
@@ -294,7 +303,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         }
     }
 
-    fn judge(&self, want: &Want, shown: Shown) -> Result<Judged, Error> {
+    fn judge(&self, want: &Want, shown: Shown, aim: Aim) -> Result<Judged, Error> {
         self.check_counts(&shown)?;
         let space = self.space(&want.space)?;
         let state = self.remembered(&want.space);
@@ -324,6 +333,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             space: want.space,
             epoch: space.epoch,
             key: &space.key,
+            passing: aim == Aim::Place,
             accepted: state.accepted,
             roster_min: state.roster,
             mountain: &known_mountain,
@@ -427,7 +437,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let mut request = self.request(&want)?;
         request.at = AtHeight::Exactly(trusted.height);
         let views = self.views(Vec::from([request]), 1).await?;
-        self.judge_all(&[want], views)
+        self.judge_all(&[want], views, Aim::Place)
             .map(|_| ())
             .map_err(|offence| self.held_against(offence))
     }
