@@ -178,6 +178,8 @@ pub enum Usage {
     NameTaken,
     /// There is no file of that name.
     NoSuchFile,
+    /// The content is not what the upload was begun with that it goes on with.
+    OtherContent,
     /// The user is not a member.
     NotShared,
     /// Only the owner may do this.
@@ -255,6 +257,7 @@ impl Usage {
             Self::NameTaken => "name-taken",
             Self::NoSuchFile => "no-such-file",
             Self::NotOwner => "not-owner",
+            Self::OtherContent => "other-content",
             Self::NotShared => "not-shared",
             Self::Oneself => "oneself",
             Self::TooLong => "too-long",

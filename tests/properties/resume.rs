@@ -1,8 +1,9 @@
 //! Transfers that were cut are gone on with, and nothing that was kept meanwhile is believed.
 
-use turncoat_core::client::Begun;
+use turncoat_core::client::{Begun, Note};
+use turncoat_core::remote::Unusable;
 use turncoat_core::wire::SegmentRecord;
-use turncoat_core::{Error, Unavailable};
+use turncoat_core::{Error, LocalState, Unavailable, Usage};
 use turncoat_tests::{Deployment, Device, now};
 
 /// Two full segments, and some of a third.
@@ -13,28 +14,64 @@ fn content() -> Vec<u8> {
     words.flat_map(u64::to_be_bytes).take(SIZE).collect()
 }
 
-/// An upload that ended before it was published, as a device notes it.
-fn cut(device: &Device, content: &[u8]) -> (Begun, Vec<SegmentRecord>) {
-    let mut session = device.login().expect("a login");
-    let mut uploading = now(session.upload_resumed(b"f", None)).expect("an upload");
-    now(uploading.write(content)).expect("a piece");
-    let begun = uploading.begun().expect("it was begun to be resumed");
-    assert_eq!(uploading.stored().len(), 2);
-    (begun, uploading.stored().to_vec())
+/// What a device keeps of an upload.
+type Kept = (Begun, Vec<SegmentRecord>);
+
+/// A notebook over what it keeps.
+fn notebook(kept: &mut Option<Kept>) -> impl FnMut(Note<'_>) -> Result<(), Unusable> {
+    |note| {
+        match note {
+            Note::Sealed(begun, record) => match kept {
+                Some((known, records)) if *known == begun => records.push(record.clone()),
+                _ => *kept = Some((begun, vec![record.clone()])),
+            },
+            Note::Spent => *kept = None,
+        }
+        Ok(())
+    }
 }
 
-/// Goes on with an upload; returns how much of it was not sent again, and how much was sent.
-fn gone_on(device: &Device, before: (Begun, Vec<SegmentRecord>), content: &[u8]) -> (u64, u64) {
+/// What a device kept of an upload that ended before it was published.
+fn cut(device: &Device, content: &[u8]) -> Kept {
+    let mut session = device.login().expect("a login");
+    let mut kept = None;
+    let mut book = notebook(&mut kept);
+    let uploading = now(session.upload_resumed(b"f", None, &mut book));
+    now(uploading.expect("an upload").write(content)).expect("a piece");
+    drop(book);
+    let kept = kept.expect("it was begun to be resumed");
+    assert_eq!(kept.1.len(), 2);
+    kept
+}
+
+/// How far an upload came: what was not sent again, what was sent, and what is kept now.
+#[derive(Debug)]
+struct Resumed {
+    resumed: u64,
+    sent: u64,
+    kept: Option<Kept>,
+}
+
+/// Goes on with an upload, and reads it back.
+fn gone_on(device: &Device, before: &Kept, content: &[u8]) -> Result<Resumed, Error> {
     let mut session = device.login().expect("a login");
     let _login = device.traffic();
-    let mut uploading = now(session.upload_resumed(b"f", Some(before))).expect("an upload");
-    now(uploading.write(content)).expect("a piece");
+    let mut kept = Some(before.clone());
+    let mut book = notebook(&mut kept);
+    let uploading = now(session.upload_resumed(b"f", Some(before.clone()), &mut book));
+    let mut uploading = uploading.expect("an upload");
+    now(uploading.write(content))?;
     let resumed = uploading.resumed();
-    now(uploading.finish()).expect("an upload");
+    now(uploading.finish())?;
+    drop(book);
     let sent = device.traffic().sent;
     let (read, _) = now(session.download_all(b"f")).expect("a download");
     assert!(read == content, "another content");
-    (resumed, sent)
+    Ok(Resumed {
+        resumed,
+        sent,
+        kept,
+    })
 }
 
 #[test]
@@ -43,18 +80,68 @@ fn an_upload_that_was_cut_sends_only_the_rest() {
     let (alice, _) = world.user("alice", 0);
     let content = content();
     let before = cut(&alice, &content);
-    let (resumed, sent) = gone_on(&alice, before, &content);
-    assert!(resumed > 7 << 20 && sent < 2 << 20, "{resumed} {sent}");
+    let done = gone_on(&alice, &before, &content).expect("the rest");
+    assert!(done.resumed > 7 << 20 && done.sent < 2 << 20, "{done:?}");
+    assert_eq!(done.kept, None, "a published upload is not gone on with");
+}
+
+#[test]
+fn what_the_server_dropped_is_sent_again_under_its_name() {
+    let world = Deployment::new(47);
+    let (alice, _) = world.user("alice", 0);
+    let content = content();
+    let (begun, stored) = cut(&alice, &content);
+    // Another deployment of the same seed has the account, and none of what was sent.
+    let world = Deployment::new(47);
+    let (other, _) = world.user("alice", 0);
+    other.replace_memory(alice.saved());
+    let done = gone_on(&other, &(begun, stored), &content).expect("all of it");
+    assert!(done.resumed == 0 && done.sent > 9 << 20, "{done:?}");
+}
+
+#[test]
+fn nothing_else_goes_under_the_key_of_what_was_sealed() {
+    let world = Deployment::new(42);
+    let (alice, _) = world.user("alice", 0);
+    let content = content();
+    let before = cut(&alice, &content);
+    let other = Err(Usage::OtherContent.into());
+    let changed = |at: usize| {
+        let mut changed = content.clone();
+        changed[at] ^= 1;
+        changed
+    };
+    // Where nothing of it is in the file yet, another upload is begun.
+    let short = &content[..1 << 20];
+    for content in [&changed(7)[..], short] {
+        let done = gone_on(&alice, &before, content).expect("another upload");
+        assert_eq!(done.resumed, 0);
+        let mut session = alice.login().expect("a login");
+        let mut kept = None;
+        let mut book = notebook(&mut kept);
+        let mut uploading =
+            now(session.upload_resumed(b"f", Some(before.clone()), &mut book)).expect("an upload");
+        now(uploading.write(content)).expect("a piece");
+        drop(uploading);
+        drop(book);
+        assert!(kept.is_none_or(|(begun, records)| begun.id != before.0.id && records.len() == 2));
+    }
+    // Where some of it is, the upload ends, be it changed, cut, or ended within a segment.
+    for content in [
+        &changed(5 << 20)[..],
+        &content[..5 << 20],
+        &content[..4 << 20],
+    ] {
+        assert_eq!(gone_on(&alice, &before, content).map(|_| ()), other);
+    }
 }
 
 #[test]
 fn notes_that_do_not_fit_are_not_believed() {
-    let world = Deployment::new(42);
+    let world = Deployment::new(48);
     let (alice, _) = world.user("alice", 0);
     let content = content();
     let (begun, stored) = cut(&alice, &content);
-    let mut other = content.clone();
-    other[7] ^= 1;
     let swapped: Vec<SegmentRecord> = stored.iter().rev().cloned().collect();
     let mut elsewhere = stored.clone();
     elsewhere[0].pack = stored[1].pack;
@@ -64,15 +151,40 @@ fn notes_that_do_not_fit_are_not_believed() {
     late.epoch.0 += 1;
     let mut another = begun;
     another.id[0] ^= 1;
-    for (begun, stored, content) in [
-        (begun, swapped, &content),
-        (begun, elsewhere, &content),
-        (begun, beyond, &content),
-        (late, stored.clone(), &content),
-        (another, stored.clone(), &content),
-        (begun, stored, &other),
+    for before in [
+        (begun, swapped),
+        (begun, elsewhere),
+        (begun, beyond),
+        (late, stored.clone()),
+        (another, stored.clone()),
     ] {
-        assert_eq!(gone_on(&alice, (begun, stored), content).0, 0);
+        let done = gone_on(&alice, &before, &content).expect("another upload");
+        assert_eq!(done.resumed, 0);
+    }
+}
+
+#[test]
+fn an_upload_that_cannot_be_noted_is_not_published() {
+    let world = Deployment::new(49);
+    let (alice, _) = world.user("alice", 0);
+    let content = content();
+    let unwritable = Unavailable::LocalState(LocalState::Unwritable);
+    for spent in [false, true] {
+        let mut session = alice.login().expect("a login");
+        let mut book = |note: Note<'_>| match matches!(note, Note::Spent) == spent {
+            true => Err(Unusable),
+            false => Ok(()),
+        };
+        let mut uploading = now(session.upload_resumed(b"f", None, &mut book)).expect("an upload");
+        let written = now(uploading.write(&content));
+        assert_eq!(written.is_ok(), spent);
+        let finished = match written {
+            Ok(()) => now(uploading.finish()),
+            Err(error) => Err(error),
+        };
+        assert_eq!(finished, Err(unwritable.into()));
+        let absent = now(session.download_all(b"f")).map(|_| ());
+        assert_eq!(absent, Err(Usage::NoSuchFile.into()));
     }
 }
 

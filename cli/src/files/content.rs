@@ -7,9 +7,10 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use turncoat_core::{Error, Unavailable};
+use turncoat_core::client::Note;
+use turncoat_core::{Error, Usage};
 
-use super::connect::{Client, Connected, now};
+use super::connect::{Client, Connected, Upload, now};
 use super::device::Device;
 use super::gather::{Source, changed, gathered, is_standard};
 use super::journal::Journal;
@@ -165,22 +166,44 @@ fn stream(
     source: &Source,
     bar: &Progress,
 ) -> Result<Moved, Failed> {
-    let doing = format!("put {}", shown(&source.name));
-    let failed = |error| Failed::All(fault(&doing, &error));
-    let unread = |error| Failed::Alone(unread(&source.path, &error));
-    let mut reader = opened(&source.path).map_err(unread)?;
-    let mut journal = Journal::of(device.folder(), &source.name);
-    let uploading = match source.size < RESUMED && !is_standard(&source.path) {
-        true => client.upload(&source.name),
-        false => now(client.upload_resumed(&source.name, journal.read(&source.name))),
+    let mut journal = Journal::of(device.folder(), source);
+    let moved = match source.size < RESUMED && !is_standard(&source.path) {
+        true => pour(client.upload(&source.name), source, bar),
+        false => {
+            let before = journal.read();
+            let mut keep = |note: Note<'_>| journal.keep(note);
+            let uploading = client.upload_resumed(&source.name, before, &mut keep);
+            pour(now(uploading), source, bar)
+        }
     };
+    if moved.as_ref().is_err_and(|(_, spent)| *spent) {
+        // They are of no use, and no harm.
+        let _ = journal.end();
+    }
+    moved.map_err(|(failed, _)| failed)
+}
+
+/// Writes all of a file, and publishes it. With what failed: whether that must not be gone on with.
+fn pour(
+    uploading: Result<Upload<'_>, Error>,
+    source: &Source,
+    bar: &Progress,
+) -> Result<Moved, (Failed, bool)> {
+    let doing = format!("put {}", shown(&source.name));
+    let failed = |error: Error| {
+        let other = matches!(error, Error::Usage(Usage::OtherContent));
+        let fault = fault(&doing, &error);
+        match other {
+            true => (Failed::Alone(fault), true),
+            false => (Failed::All(fault), false),
+        }
+    };
+    let unread = |error| (Failed::Alone(unread(&source.path, &error)), false);
     let mut uploading = uploading.map_err(failed)?;
+    let mut reader = opened(&source.path).map_err(unread)?;
     let mut piece = vec![0; PIECE];
     let mut size = 0;
     loop {
-        if let Some(begun) = uploading.begun() {
-            journal.note(&source.name, begun, uploading.stored());
-        }
         let read = full(&mut reader, &mut piece).map_err(unread)?;
         if read == 0 {
             break;
@@ -190,18 +213,10 @@ fn stream(
         bar.add(read as u64);
     }
     if !is_standard(&source.path) {
-        unchanged(source, size).map_err(Failed::Alone)?;
+        unchanged(source, size).map_err(|fault| (Failed::Alone(fault), true))?;
     }
     let resumed = uploading.resumed();
-    let finished = now(uploading.finish());
-    // After a race, what was sent may be for people who must not read the rest.
-    if matches!(
-        finished,
-        Ok(()) | Err(Error::Unavailable(Unavailable::Contended))
-    ) {
-        journal.end();
-    }
-    finished.map_err(failed)?;
+    now(uploading.finish()).map_err(failed)?;
     Ok(Moved { size, resumed })
 }
 

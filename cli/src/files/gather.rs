@@ -19,6 +19,8 @@ pub(super) struct Source {
     pub(super) size: u64,
     /// When it was changed last, in seconds and nanoseconds, as it was found.
     pub(super) changed: (i64, i64),
+    /// Which file of the machine it is.
+    pub(super) inode: (u64, u64),
 }
 
 /// When a file was changed last; its owner cannot turn that back.
@@ -56,6 +58,7 @@ pub(super) fn gathered(
                 name: kept(name.unwrap_or_default())?.to_vec(),
                 size: 0,
                 changed: (0, 0),
+                inode: (0, 0),
             });
             continue;
         }
@@ -67,6 +70,7 @@ pub(super) fn gathered(
                 name: kept(name)?.to_vec(),
                 size: metadata.len(),
                 changed: changed(&metadata),
+                inode: (metadata.dev(), metadata.ino()),
             });
         } else if !metadata.is_dir() {
             return Err(unread(path, &"neither file nor folder"));
@@ -129,6 +133,7 @@ fn below(folder: &Path, above: &[u8], found: &mut Gathered) -> Result<(), Fault>
                         name,
                         size: metadata.len(),
                         changed: changed(&metadata),
+                        inode: (metadata.dev(), metadata.ino()),
                     }),
                     Err(fault) => found.failed.push((name, fault)),
                 },

@@ -1,26 +1,31 @@
-//! What an upload needs to go on after a cut: noted as it goes, and no secret.
+//! What an upload needs to go on after a cut: noted before it is sent, and no secret.
 //!
-//! Nothing of it is believed: the client proves each segment against the file and the server.
+//! Notes are for one file of the machine, as it was: of another content they are of no use, and
+//! after a loss of power the latest of them may be missing.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use turncoat_core::client::Begun;
+use turncoat_core::client::{Begun, Note};
 use turncoat_core::id::{Digest, Epoch, PackId, SpaceId};
+use turncoat_core::remote::Unusable;
 use turncoat_core::wire::SegmentRecord;
 
+use super::gather::Source;
 use super::names::{bytes, hex, named};
 
-/// The notes on one upload: a line on it, and one for each segment that was stored.
+/// The notes on one upload: a line on it, and one for each segment.
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
-    /// Where notes are added, and what is in it.
-    noted: Option<(File, Begun, Vec<SegmentRecord>)>,
+    /// What is stored, and as what.
+    source: Value,
+    /// The upload that the notes are on, and where the next one goes.
+    noted: Option<(Begun, File)>,
 }
 
 /// A short name for something whose own may be as long as it likes.
@@ -31,19 +36,27 @@ pub(super) fn short(name: &[u8]) -> String {
 }
 
 impl Journal {
-    /// The notes on the upload of this name, where this device keeps them.
-    pub(super) fn of(folder: &Path, name: &[u8]) -> Self {
+    /// The notes on the upload of this file, where this device keeps them.
+    pub(super) fn of(device: &Path, source: &Source) -> Self {
         Self {
-            path: folder.join("uploads").join(short(name)),
+            path: folder(device).join(short(&source.name)),
+            source: json!({
+                "name": named(&source.name),
+                "size": source.size,
+                "changed": source.changed,
+                "inode": source.inode,
+            }),
             noted: None,
         }
     }
 
-    /// What an earlier run noted of an upload of this name; the first line that is none ends it.
-    pub(super) fn read(&self, name: &[u8]) -> Option<(Begun, Vec<SegmentRecord>)> {
-        let mut lines = BufReader::new(File::open(&self.path).ok()?).lines();
-        let first: Value = serde_json::from_str(&lines.next()?.ok()?).ok()?;
-        if first["name"] != named(name) {
+    /// What an earlier run noted of an upload of this very file.
+    pub(super) fn read(&mut self) -> Option<(Begun, Vec<SegmentRecord>)> {
+        let file = OpenOptions::new().read(true).write(true).open(&self.path);
+        let mut lines = BufReader::new(file.ok()?);
+        let mut whole = 0;
+        let first = line(&mut lines, &mut whole)?;
+        if first["source"] != self.source {
             return None;
         }
         let begun = Begun {
@@ -51,72 +64,96 @@ impl Journal {
             space: SpaceId(array(&first["space"])?),
             epoch: Epoch(first["epoch"].as_u64()?),
         };
-        let record = |line: io::Result<String>| {
-            let line: Value = serde_json::from_str(&line.ok()?).ok()?;
-            Some(SegmentRecord {
-                pack: PackId(array(&line["pack"])?),
-                offset: u32::try_from(line["offset"].as_u64()?).ok()?,
-                length: u32::try_from(line["length"].as_u64()?).ok()?,
-                key_index: u16::try_from(line["key"].as_u64()?).ok()?,
-                hash: Digest(array(&line["hash"])?),
-            })
-        };
-        Some((begun, lines.map_while(record).collect()))
+        let mut records = Vec::new();
+        while let Some(line) = line(&mut lines, &mut whole) {
+            records.push(record(&line)?);
+        }
+        // A torn note is of a segment that was not sent.
+        let mut file = lines.into_inner();
+        file.set_len(whole).ok()?;
+        file.seek(SeekFrom::End(0)).ok()?;
+        self.noted = Some((begun, file));
+        Some((begun, records))
     }
 
-    /// Notes what was stored since. An upload that cannot be noted goes on all the same.
-    pub(super) fn note(&mut self, name: &[u8], begun: Begun, stored: &[SegmentRecord]) {
-        let Some(last) = stored.last() else {
-            return;
-        };
-        let grown = |(_, known, noted): &&mut (File, Begun, Vec<SegmentRecord>)| {
-            *known == begun && noted.last().is_none_or(|last| stored.contains(last))
-        };
-        // What an earlier run noted stays until more than that is stored.
-        if self.noted.is_none()
-            && self
-                .read(name)
-                .is_some_and(|(known, noted)| known == begun && noted.contains(last))
-        {
-            return;
+    /// Does what the client asks for before it goes on. An upload that cannot be noted goes on all
+    /// the same, and is not gone on with later.
+    pub(super) fn keep(&mut self, note: Note<'_>) -> Result<(), Unusable> {
+        match note {
+            Note::Sealed(begun, record) => match self.add(begun, record) {
+                Ok(()) => Ok(()),
+                Err(_) => self.end(),
+            },
+            Note::Spent => self.end(),
         }
+    }
+
+    fn add(&mut self, begun: Begun, record: &SegmentRecord) -> io::Result<()> {
         let mut text = String::new();
-        let noted = match self.noted.as_mut().filter(grown) {
-            Some(noted) => noted,
-            None => {
-                let Ok(file) = created(&self.path) else {
-                    return;
-                };
-                let first = json!({
-                    "name": named(name),
-                    "id": hex(&begun.id),
-                    "space": begun.space.to_string(),
-                    "epoch": begun.epoch.0,
-                });
-                text.push_str(&format!("{first}\n"));
-                self.noted.insert((file, begun, Vec::new()))
-            }
-        };
-        let (file, _, noted) = noted;
-        for record in stored.get(noted.len()..).unwrap_or_default() {
-            let line = json!({
-                "pack": record.pack.to_string(),
-                "offset": record.offset,
-                "length": record.length,
-                "key": record.key_index,
-                "hash": record.hash.to_string(),
+        if self.noted.as_ref().is_none_or(|(known, _)| *known != begun) {
+            let first = json!({
+                "source": self.source,
+                "id": hex(&begun.id),
+                "space": begun.space.to_string(),
+                "epoch": begun.epoch.0,
             });
-            text.push_str(&format!("{line}\n"));
-            noted.push(record.clone());
+            text = format!("{first}\n");
+            self.noted = Some((begun, created(&self.path)?));
         }
-        // At worst there is less to go on with.
-        let _ = file.write_all(text.as_bytes());
+        let line = json!({
+            "pack": record.pack.to_string(),
+            "offset": record.offset,
+            "length": record.length,
+            "key": record.key_index,
+            "hash": record.hash.to_string(),
+        });
+        text.push_str(&format!("{line}\n"));
+        match &mut self.noted {
+            Some((_, file)) => file.write_all(text.as_bytes()),
+            None => Ok(()),
+        }
     }
 
-    /// The upload came to its end, or what was stored is of no use.
-    pub(super) fn end(self) {
-        let _ = fs::remove_file(self.path);
+    /// Throws the notes away.
+    pub(super) fn end(&mut self) -> Result<(), Unusable> {
+        self.noted = None;
+        gone(fs::remove_file(&self.path))
     }
+}
+
+/// Throws all notes of a device away whose memory is an old one: what they say may be old as well.
+pub(super) fn forget(device: &Path) -> Result<(), Unusable> {
+    gone(fs::remove_dir_all(folder(device)))
+}
+
+fn gone(removed: io::Result<()>) -> Result<(), Unusable> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Unusable),
+        _ => Ok(()),
+    }
+}
+
+fn folder(device: &Path) -> PathBuf {
+    device.join("uploads")
+}
+
+/// The next line, if it is whole.
+fn line(lines: &mut BufReader<File>, whole: &mut u64) -> Option<Value> {
+    let mut line = String::new();
+    let length = lines.read_line(&mut line).ok()?;
+    let value = serde_json::from_str(line.strip_suffix('\n')?).ok()?;
+    *whole += length as u64;
+    Some(value)
+}
+
+fn record(line: &Value) -> Option<SegmentRecord> {
+    Some(SegmentRecord {
+        pack: PackId(array(&line["pack"])?),
+        offset: u32::try_from(line["offset"].as_u64()?).ok()?,
+        length: u32::try_from(line["length"].as_u64()?).ok()?,
+        key_index: u16::try_from(line["key"].as_u64()?).ok()?,
+        hash: Digest(array(&line["hash"])?),
+    })
 }
 
 fn created(path: &Path) -> io::Result<File> {
@@ -137,39 +174,93 @@ fn array<const N: usize>(digits: &Value) -> Option<[u8; N]> {
 
 #[cfg(test)]
 mod tests {
-    use super::Journal;
+    use super::{Journal, forget};
+    use crate::files::gather::Source;
     use std::fs;
-    use turncoat_core::client::Begun;
+    use turncoat_core::client::{Begun, Note};
     use turncoat_core::id::{Digest, Epoch, PackId, SpaceId};
     use turncoat_core::wire::SegmentRecord;
+
+    const BEGUN: Begun = Begun {
+        id: [7; 16],
+        space: SpaceId([1; 32]),
+        epoch: Epoch(3),
+    };
+
+    fn source() -> Source {
+        Source {
+            path: "anywhere".into(),
+            name: b"\xff".to_vec(),
+            size: 9,
+            changed: (1, 2),
+            inode: (3, 4),
+        }
+    }
+
+    fn sealed(number: u8) -> SegmentRecord {
+        SegmentRecord {
+            pack: PackId([number; 16]),
+            offset: 0,
+            length: 9,
+            key_index: 0,
+            hash: Digest([number; 32]),
+        }
+    }
 
     #[test]
     fn notes_are_read_back_up_to_where_they_are_torn() {
         let root = tempfile::tempdir().unwrap();
-        let begun = Begun {
-            id: [7; 16],
-            space: SpaceId([1; 32]),
-            epoch: Epoch(3),
-        };
-        let stored: Vec<SegmentRecord> = (0..3)
-            .map(|number| SegmentRecord {
-                pack: PackId([number; 16]),
-                offset: 0,
-                length: 9,
-                key_index: 0,
-                hash: Digest([number; 32]),
-            })
-            .collect();
-        let mut journal = Journal::of(root.path(), b"\xff");
-        assert!(journal.read(b"\xff").is_none());
-        journal.note(b"\xff", begun, &stored[..1]);
-        journal.note(b"\xff", begun, &stored);
-        assert_eq!(journal.read(b"\xff"), Some((begun, stored.clone())));
-        assert_eq!(journal.read(b"another"), None);
+        let mut journal = Journal::of(root.path(), &source());
+        assert!(journal.read().is_none());
+        journal.keep(Note::Sealed(BEGUN, &sealed(0))).unwrap();
+        journal.keep(Note::Sealed(BEGUN, &sealed(1))).unwrap();
         let text = fs::read_to_string(&journal.path).unwrap();
-        fs::write(&journal.path, &text[..text.len() - 9]).unwrap();
-        assert_eq!(journal.read(b"\xff"), Some((begun, stored[..2].to_vec())));
-        journal.end();
-        assert!(Journal::of(root.path(), b"\xff").read(b"\xff").is_none());
+        fs::write(&journal.path, &text[..text.len() - 1]).unwrap();
+        let mut journal = Journal::of(root.path(), &source());
+        assert_eq!(journal.read(), Some((BEGUN, vec![sealed(0)])));
+        journal.keep(Note::Sealed(BEGUN, &sealed(2))).unwrap();
+        let mut journal = Journal::of(root.path(), &source());
+        assert_eq!(journal.read(), Some((BEGUN, vec![sealed(0), sealed(2)])));
+        journal.keep(Note::Spent).unwrap();
+        assert!(Journal::of(root.path(), &source()).read().is_none());
+    }
+
+    #[test]
+    fn notes_are_for_one_upload_of_one_file_as_it_was() {
+        let root = tempfile::tempdir().unwrap();
+        let mut journal = Journal::of(root.path(), &source());
+        journal.keep(Note::Sealed(BEGUN, &sealed(0))).unwrap();
+        let changes: [fn(&mut Source); 4] = [
+            |source| source.name.push(7),
+            |source| source.size += 1,
+            |source| source.changed.1 += 1,
+            |source| source.inode.1 += 1,
+        ];
+        for change in changes {
+            let mut other = source();
+            change(&mut other);
+            assert!(Journal::of(root.path(), &other).read().is_none());
+        }
+        let mut later = BEGUN;
+        later.epoch.0 += 1;
+        journal.keep(Note::Sealed(later, &sealed(1))).unwrap();
+        let mut journal = Journal::of(root.path(), &source());
+        assert_eq!(journal.read(), Some((later, vec![sealed(1)])));
+        forget(root.path()).unwrap();
+        forget(root.path()).unwrap();
+        assert!(Journal::of(root.path(), &source()).read().is_none());
+    }
+
+    #[test]
+    fn notes_that_cannot_be_kept_are_none() {
+        let root = tempfile::tempdir().unwrap();
+        let mut journal = Journal::of(root.path(), &source());
+        fs::write(root.path().join("uploads"), b"no folder").unwrap();
+        let kept = journal.keep(Note::Sealed(BEGUN, &sealed(0)));
+        assert!(kept.is_err(), "nobody can say what is there");
+        fs::remove_file(root.path().join("uploads")).unwrap();
+        fs::create_dir(root.path().join("uploads")).unwrap();
+        fs::create_dir(&journal.path).unwrap();
+        assert!(journal.keep(Note::Sealed(BEGUN, &sealed(0))).is_err());
     }
 }

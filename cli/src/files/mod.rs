@@ -206,6 +206,9 @@ fn work(files: &Files, output: &mut impl Write, report: &mut Report) -> Result<(
     if matches!(files, Files::Get(_) | Files::Ls(_)) && !client.opened().monotone {
         report.note(people::UNKNOWN_AGE.to_owned());
     }
+    if !client.forgotten().is_empty() && journal::forget(device.folder()).is_err() {
+        return Err(Fault::machine("the notes on uploads cannot be thrown away"));
+    }
     let client = &mut client;
     let began = Instant::now();
     let worked = match files {

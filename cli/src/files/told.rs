@@ -125,6 +125,10 @@ fn said(usage: Usage) -> &'static str {
         Usage::TooLong => "a name, a password or a content is too long",
         Usage::NameTaken => "the name is taken",
         Usage::NoSuchFile => "there is no file of that name; turncoat ls shows what there is",
+        Usage::OtherContent => {
+            "it is not what an earlier run began to store under this name; put it again, from its \
+             beginning"
+        }
         Usage::NotShared => "it is not shared with that user",
         Usage::NotOwner => "only the owner may do this",
         Usage::EmptyName => "an account must have a name",

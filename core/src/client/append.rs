@@ -153,7 +153,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Appending<'_, R, V, E, C> {
     /// Those of [`Uploading::write`](super::Uploading::write), and [`Usage::Full`] once the file
     /// cannot hold more.
     pub async fn write(&mut self, content: &[u8]) -> Result<(), Error> {
-        self.stretch.write(self.session, content).await
+        self.stretch.write(self.session, None, content).await
     }
 
     /// Publishes all that was written, under one head.

@@ -35,7 +35,7 @@ pub use download_many::Many;
 pub use list::Listing;
 pub use receive::Pick;
 pub use share::Invitation;
-pub use upload::{Begun, Uploading};
+pub use upload::{Begun, Note, Notebook, Uploading};
 
 use crate::config::Config;
 use crate::env::{Clock, Entropy};

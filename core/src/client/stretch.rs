@@ -1,13 +1,14 @@
 //! Content on its way into segments: full ones are sent as they come, one is held.
 
 use super::Session;
-use super::upload::Packer;
+use super::upload::{Notes, Packer};
 use crate::chunk::{SEGMENT_CONTENT_MAX, sealed_as};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Usage};
 use crate::limits::SEGMENTS_MAX;
 use crate::primitive::Zeroizing;
 use crate::remote::{Remote, Vault};
+use crate::seal::fresh_id;
 use crate::secret::ContentKey;
 use crate::wire::{Range, SegmentRecord};
 use alloc::collections::VecDeque;
@@ -25,9 +26,9 @@ pub(super) struct Stretch {
     pub(super) plain: Zeroizing<Vec<u8>>,
     pub(super) stored: Vec<SegmentRecord>,
     pub(super) size: u64,
-    /// Segments that an earlier run stored, or so it noted; each is proved before it is used.
+    /// Segments that an earlier run sealed. The content must be theirs, to the last of them.
     pub(super) claimed: VecDeque<SegmentRecord>,
-    /// Content of which the server had all that was claimed.
+    /// Content that the server had already.
     pub(super) resumed: u64,
     /// Segments that the file has before it.
     before: u64,
@@ -54,6 +55,7 @@ impl Stretch {
     pub(super) async fn write<R: Remote, V: Vault, E: Entropy, C: Clock>(
         &mut self,
         session: &mut Session<R, V, E, C>,
+        mut notes: Option<&mut Notes<'_>>,
         content: &[u8],
     ) -> Result<(), Error> {
         self.check_whole()?;
@@ -61,7 +63,7 @@ impl Stretch {
         let mut rest = content;
         while !rest.is_empty() {
             if self.plain.len() == SEGMENT_CONTENT_MAX {
-                self.flush(session).await?;
+                self.flush(session, notes.as_deref_mut()).await?;
             }
             let room = SEGMENT_CONTENT_MAX.saturating_sub(self.plain.len());
             let (now, later) = rest.split_at(rest.len().min(room));
@@ -82,19 +84,13 @@ impl Stretch {
         }
     }
 
-    /// Whether a pack of an earlier run holds exactly this content, and is still at the server:
-    /// it shows how the pack ends. An honest server may have dropped what no head names.
+    /// Whether the server still has a pack that an earlier run sent: it shows how the pack ends.
+    /// An honest server may have dropped what no head names.
     async fn is_there<R: Remote, V: Vault, E: Entropy, C: Clock>(
-        &self,
         session: &mut Session<R, V, E, C>,
         record: &SegmentRecord,
+        sealed: &[u8],
     ) -> Result<bool, Error> {
-        if record.key_index != self.key_index || record.offset != 0 {
-            return Ok(false);
-        }
-        let Some(sealed) = sealed_as(&self.key, record, &self.plain) else {
-            return Ok(false);
-        };
         let end = sealed
             .get(sealed.len().saturating_sub(SHOWN)..)
             .unwrap_or_default();
@@ -111,27 +107,55 @@ impl Stretch {
         }
     }
 
+    /// The next segment as an earlier run sealed it, if one did.
+    fn sealed_before(&mut self) -> Result<Option<(SegmentRecord, Vec<u8>)>, Usage> {
+        let Some(record) = self.claimed.pop_front() else {
+            return Ok(None);
+        };
+        let whole_pack = record.key_index == self.key_index && record.offset == 0;
+        let sealed = sealed_as(&self.key, &record, &self.plain);
+        match sealed.filter(|_| whole_pack) {
+            Some(sealed) => Ok(Some((record, sealed))),
+            None => Err(Usage::OtherContent),
+        }
+    }
+
     async fn flush<R: Remote, V: Vault, E: Entropy, C: Clock>(
         &mut self,
         session: &mut Session<R, V, E, C>,
+        mut notes: Option<&mut Notes<'_>>,
     ) -> Result<(), Error> {
         let count = u64::try_from(self.stored.len()).map_err(|_| Usage::Full)?;
         if self.before.saturating_add(count) >= SEGMENTS_MAX - 1 {
             return Err(Usage::Full.into());
         }
-        if let Some(record) = self.claimed.pop_front() {
-            if self.is_there(session, &record).await? {
+        let before = match (self.sealed_before(), notes.as_deref_mut()) {
+            // Nothing of the earlier run is in the file yet, nor will be.
+            (Err(Usage::OtherContent), Some(notes)) if self.stored.is_empty() => {
+                self.claimed.clear();
+                notes.begun.id = fresh_id(&mut session.ports.entropy);
+                self.key = session.own_upload_key(&notes.begun.id)?;
+                None
+            }
+            (before, _) => before?,
+        };
+        let record = if let Some((record, sealed)) = before {
+            if Self::is_there(session, &record, &sealed).await? {
                 let size = u64::try_from(self.plain.len()).map_err(|_| Usage::TooLong)?;
                 self.resumed = self.resumed.saturating_add(size);
-                self.stored.push(record);
-                self.plain.clear();
-                return Ok(());
+            } else {
+                session.store(Packer::again(record.pack, sealed)).await?;
             }
-            self.claimed.clear();
-        }
-        let mut packer = Packer::new(&mut session.ports.entropy);
-        let record = packer.segment(&self.key, self.key_index, &self.plain);
-        session.store(packer).await?;
+            record
+        } else {
+            let mut packer = Packer::new(&mut session.ports.entropy);
+            let record = packer.segment(&self.key, self.key_index, &self.plain);
+            if let Some(notes) = notes {
+                notes.sealed(&record)?;
+            }
+            session.store(packer).await?;
+            record
+        };
         self.stored.push(record);
         self.plain.clear();
         Ok(())

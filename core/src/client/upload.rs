@@ -9,10 +9,10 @@ use super::transport::unexpected;
 use crate::chunk::{SEGMENT_CONTENT_MAX, SEGMENT_SEALED_MAX, seal_segment};
 use crate::defence::{Defence, construct};
 use crate::env::{Clock, Entropy};
-use crate::error::{Error, Unavailable, Usage, Violation};
+use crate::error::{Error, LocalState, Unavailable, Usage, Violation};
 use crate::id::{Epoch, FileId, PackId, SpaceId, Tag};
 use crate::limits::SEGMENTS_MAX;
-use crate::remote::{Remote, Vault};
+use crate::remote::{Remote, Unusable, Vault};
 use crate::seal::{fresh_id, seal_leaf, seal_name};
 use crate::secret::{ContentKey, KeyBytes};
 use crate::tree::{Mountain, segment_leaf};
@@ -22,6 +22,7 @@ use crate::wire::{
 };
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// Files of one batch: their leaves fit into one reply.
 const BATCH_MAX: usize = 4096;
@@ -32,8 +33,8 @@ pub struct Uploading<'a, R, V, E, C> {
     session: &'a mut Session<R, V, E, C>,
     name: Vec<u8>,
     stretch: Stretch,
-    /// What was sealed may be published here and nowhere else, if it was begun to be resumed.
-    begun: Option<Begun>,
+    /// Only of an upload that can be gone on with.
+    notes: Option<Notes<'a>>,
 }
 
 /// An upload that can be gone on with after a cut. It holds no key, and may be kept on disk.
@@ -45,6 +46,45 @@ pub struct Begun {
     pub space: SpaceId,
     /// The space's key epoch: after a revocation, nothing that was sent before is used.
     pub epoch: Epoch,
+}
+
+/// What whoever keeps the notes of an upload must have done before the upload goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Note<'r> {
+    /// Kept: this segment is about to be sent. Notes of another upload are of no use any more.
+    Sealed(Begun, &'r SegmentRecord),
+    /// Thrown away: the upload is about to be published. What is sealed under its key from here on
+    /// would be open to whomever the file is given to.
+    Spent,
+}
+
+/// Keeps notes; says if it cannot, and then keeps none.
+pub type Notebook<'a> = dyn FnMut(Note<'_>) -> Result<(), Unusable> + 'a;
+
+/// The notes of an upload on its way.
+pub(super) struct Notes<'a> {
+    pub(super) begun: Begun,
+    book: &'a mut Notebook<'a>,
+}
+
+impl Notes<'_> {
+    pub(super) fn sealed(&mut self, record: &SegmentRecord) -> Result<(), Error> {
+        (self.book)(Note::Sealed(self.begun, record)).map_err(unnoted)
+    }
+
+    fn spent(&mut self) -> Result<(), Error> {
+        (self.book)(Note::Spent).map_err(unnoted)
+    }
+}
+
+impl fmt::Debug for Notes<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.begun.fmt(formatter)
+    }
+}
+
+fn unnoted(Unusable: Unusable) -> Error {
+    Unavailable::LocalState(LocalState::Unwritable).into()
 }
 
 /// Where an upload goes.
@@ -70,6 +110,11 @@ impl Packer {
             id: PackId(fresh_id(entropy)),
             bytes: Vec::new(),
         }
+    }
+
+    /// A pack that was filled before, to be sent again.
+    pub(super) fn again(id: PackId, bytes: Vec<u8>) -> Self {
+        Self { id, bytes }
     }
 
     pub(super) fn segment(
@@ -159,22 +204,30 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             session: self,
             name: name.to_vec(),
             stretch: Stretch::new(key, 0, 0),
-            begun: None,
+            notes: None,
         })
     }
 
     /// Begins to write a file so that another session can go on with it, or goes on with what an
-    /// earlier one began and stored. All content is written again: what of it was stored, and still
-    /// is, is not sent again.
+    /// earlier one began. All content is written again: what the server still holds of it is not
+    /// sent again.
+    ///
+    /// All that is sealed on the way is under one key, and it stays at the server; so it must be
+    /// what the file will be, or whomever the file is given to could read what it is not. Hence the
+    /// obligations of the caller: `notebook` keeps each segment before it returns, and `before` is
+    /// all that it kept of this upload, in order.
     ///
     /// # Errors
     ///
-    /// [`Usage::TooLong`] for the name; those of a read.
-    pub async fn upload_resumed(
-        &mut self,
+    /// [`Usage::TooLong`] for the name; those of a read. Later, of [`Uploading::write`] and
+    /// [`Uploading::finish`]: [`Usage::OtherContent`] once the content departs from what was kept;
+    /// the caller then throws the notes away and begins anew.
+    pub async fn upload_resumed<'a>(
+        &'a mut self,
         name: &[u8],
         before: Option<(Begun, Vec<SegmentRecord>)>,
-    ) -> Result<Uploading<'_, R, V, E, C>, Error> {
+        book: &'a mut Notebook<'a>,
+    ) -> Result<Uploading<'a, R, V, E, C>, Error> {
         let space = self.destination(name).await?.space;
         let epoch = self.open_space(&space)?.epoch;
         let fits = |before: &(Begun, _)| before.0.space == space && before.0.epoch == epoch;
@@ -185,11 +238,11 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let mut uploading = self.upload(name)?;
         uploading.stretch.key = uploading.session.own_upload_key(&begun.id)?;
         uploading.stretch.claimed = claimed.into();
-        uploading.begun = Some(begun);
+        uploading.notes = Some(Notes { begun, book });
         Ok(uploading)
     }
 
-    fn own_upload_key(&self, id: &[u8; 16]) -> Result<ContentKey, Error> {
+    pub(super) fn own_upload_key(&self, id: &[u8; 16]) -> Result<ContentKey, Error> {
         Ok(self.open_space(&self.private)?.key.upload_key(id))
     }
 
@@ -347,25 +400,14 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
     /// beginning, as it does if this future was dropped: whatever follows is
     /// [`Unavailable::CutOff`].
     pub async fn write(&mut self, content: &[u8]) -> Result<(), Error> {
-        self.stretch.write(self.session, content).await
-    }
-
-    /// What another session needs to go on with this upload, if it was begun so.
-    #[must_use]
-    pub fn begun(&self) -> Option<Begun> {
-        self.begun
+        let notes = self.notes.as_mut();
+        self.stretch.write(self.session, notes, content).await
     }
 
     /// Bytes that were not sent because an earlier session had stored them.
     #[must_use]
     pub fn resumed(&self) -> u64 {
         self.stretch.resumed
-    }
-
-    /// The segments that are stored. The latest may still be on their way.
-    #[must_use]
-    pub fn stored(&self) -> &[SegmentRecord] {
-        &self.stretch.stored
     }
 
     /// Publishes the file.
@@ -385,8 +427,19 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
     /// Publishes the file, unless a member was revoked while packs were under way.
     async fn publish(mut self) -> Result<Landed, Error> {
         self.stretch.check_whole()?;
+        match (
+            self.stretch.claimed.is_empty(),
+            self.stretch.stored.is_empty(),
+        ) {
+            (true, _) => {}
+            (false, true) => {
+                self.stretch.key = fresh_content_key(&mut self.session.ports.entropy);
+            }
+            (false, false) => return Err(Usage::OtherContent.into()),
+        }
         let mut tries = 0;
-        let mut epoch = self.begun.map(|begun| (begun.space, begun.epoch));
+        let begun = self.notes.as_ref().map(|notes| notes.begun);
+        let mut epoch = begun.map(|begun| (begun.space, begun.epoch));
         loop {
             let to = self.session.destination(&self.name).await?;
             let space = to.space;
@@ -400,6 +453,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
             }
             epoch = Some(now);
             let draft = self.draft(space, to.tag, to.before.as_ref())?;
+            if let Some(notes) = &mut self.notes {
+                notes.spent()?;
+            }
             let landed = self.session.commit(space, draft, to.link.as_ref()).await?;
             if landed == Landed::Yes {
                 return Ok(landed);
