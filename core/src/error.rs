@@ -118,6 +118,12 @@ pub enum Unavailable {
     Refused,
     /// The server has something of that name already, or so it says; at sign-up, an account.
     Taken,
+    /// What somebody who may write there signed for does not open. The server is not to blame: it
+    /// cannot tell. Trying again does not help; writing anew does, and so does revoking.
+    Spoilt {
+        /// Who signed for it.
+        author: UserId,
+    },
     /// No answer in time.
     Timeout,
     /// The server knows no user of that name, or so it says.
@@ -236,6 +242,7 @@ impl Unavailable {
             Self::NewerFormat => "newer-format",
             Self::NoInvitation => "no-invitation",
             Self::Refused => "refused",
+            Self::Spoilt { .. } => "spoilt",
             Self::Taken => "taken",
             Self::Timeout => "timeout",
             Self::UnknownUser => "unknown-user",
@@ -326,7 +333,8 @@ impl fmt::Display for Error {
             }
             Self::Violation(
                 Violation::RevokedAuthor { author: user } | Violation::UntrustedKey { user },
-            ) => {
+            )
+            | Self::Unavailable(Unavailable::Spoilt { author: user }) => {
                 write!(f, ": user {user}")
             }
             Self::Unavailable(Unavailable::LocalState(fault)) => write!(f, ": {}", fault.advice()),

@@ -2,11 +2,12 @@
 
 use crate::defence::{Defence, construct, defend};
 use crate::env::Entropy;
-use crate::error::{Error, Violation};
-use crate::id::{LeafId, PackId, Realm, UserId};
+use crate::error::{Error, Usage, Violation};
+use crate::id::{Digest, LeafId, PackId, Realm, UserId};
+use crate::limits::SEGMENTS_MAX;
 use crate::primitive::{Zeroizing, aead};
 use crate::secret::{ContentKey, EpochKey, KeyBytes, NameObjectKey, WrapKey};
-use crate::tree::segment_hash;
+use crate::tree::{Mountain, segment_hash};
 use crate::wire::{
     BagSecret, Blob, Entry, Frame, KdfParams, KeyBag, Leaf, Reader, Region, Wire, Writer,
 };
@@ -52,13 +53,30 @@ pub(crate) fn fresh_id(entropy: &mut dyn Entropy) -> [u8; 16] {
     id
 }
 
+/// What a leaf says in clear of an entry's segments: how many, and the root over their records.
+fn in_clear(entry: &Entry) -> Result<(u32, Digest), Error> {
+    let range = match entry {
+        Entry::File(file) => Mountain::from_parts(file.segments, file.peaks.clone())
+            .map_err(|_| Violation::Malformed)?,
+        Entry::Link(_) | Entry::Pin(_) | Entry::Received(_) => Mountain::new(),
+    };
+    match u32::try_from(range.size()) {
+        Ok(segments) if range.size() <= SEGMENTS_MAX => Ok((segments, range.root())),
+        _ => Err(Usage::Full.into()),
+    }
+}
+
 /// Seals a leaf under a key that its fresh id selects.
+///
+/// # Errors
+///
+/// [`Usage::Full`] for more segments than a file can have.
 pub(crate) fn seal_leaf(
     entropy: &mut dyn Entropy,
     key: &EpochKey,
     entry: &Entry,
-    segments: u32,
-) -> Vec<u8> {
+) -> Result<Vec<u8>, Error> {
+    let (segments, root) = in_clear(entry)?;
     let id = LeafId(fresh_id(entropy));
     let mut sealed = construct!(Defence::Padding, entry.encode(), unfilled(entry));
     let context = Context {
@@ -72,15 +90,16 @@ pub(crate) fn seal_leaf(
         &context.encode(),
         &mut sealed,
     );
-    Leaf {
+    let leaf = Leaf {
         id,
         segments,
+        root,
         sealed: Blob(sealed),
-    }
-    .encode()
+    };
+    Ok(leaf.encode())
 }
 
-/// Opens a leaf whose hash the directory vouches for.
+/// Opens a leaf whose hash the directory vouches for. What is wrong with it is its author's doing.
 pub(crate) fn open_leaf(key: &EpochKey, stored: &[u8]) -> Result<Entry, Error> {
     let leaf = Leaf::decode(stored)?;
     let context = Context {
@@ -96,11 +115,15 @@ pub(crate) fn open_leaf(key: &EpochKey, stored: &[u8]) -> Result<Entry, Error> {
         open_blindly_in_place(leaf_key.expose(), &ONCE, &mut opened)
     )
     .map_err(|_| Violation::Inauthentic)?;
-    Ok(construct!(
+    let entry = construct!(
         Defence::Padding,
         Entry::decode(&opened),
         decode_filled(&opened)
-    )?)
+    )?;
+    match in_clear(&entry)? == (leaf.segments, leaf.root) {
+        true => Ok(entry),
+        false => Err(Violation::Misbound.into()),
+    }
 }
 
 /// The key of a name object: a fresh one for each entry.

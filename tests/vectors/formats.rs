@@ -42,7 +42,7 @@ const FRAMES: &[(&str, u8, &str)] = &[
     ("signed-roster-change", 8, "{signed-change}"),
     ("envelope", 9, "{envelope}"),
     ("signed-envelope", 10, "{envelope} signature~256"),
-    ("leaf", 11, "id:16 segments=00000003 sealed~64"),
+    ("leaf", 11, "id:16 segments=00000003 root:32 sealed~64"),
     ("note", 13, "name~5"),
     (
         "state",

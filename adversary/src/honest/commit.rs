@@ -201,8 +201,8 @@ fn put_directory(
             return Err(Refusal::TooLarge);
         }
         let leaf = Leaf::decode(bytes).map_err(|_| Refusal::Invalid)?;
-        let count = segments::put(storage, batch, hash, before, change.keep, &change.add)?;
-        ensure(leaf.segments == count)?;
+        let range = segments::put(storage, batch, hash, before, change.keep, &change.add)?;
+        ensure(u64::from(leaf.segments) == range.size() && leaf.root == range.root())?;
         if storage.fetch(&leaf_key(hash))?.is_none() {
             batch.put(leaf_key(hash), bytes.as_slice());
         }

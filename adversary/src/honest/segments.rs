@@ -4,7 +4,8 @@
 //! the file.
 
 use turncoat_core::id::LeafHash;
-use turncoat_core::wire::{Malformed, Reader, Refusal, SegmentRecord, Wire, Writer};
+use turncoat_core::tree::{Mountain, segment_leaf};
+use turncoat_core::wire::{Malformed, Reader, Refusal, SegmentNode, SegmentRecord, Wire, Writer};
 
 use super::storage::{Batch, Key, Kind, Storage, encoded};
 
@@ -19,6 +20,8 @@ struct Records {
     keep: u32,
     /// The records that follow.
     add: Vec<SegmentRecord>,
+    /// Peaks of the mountain range over all of them.
+    peaks: Vec<SegmentNode>,
 }
 
 impl Wire for Records {
@@ -26,6 +29,7 @@ impl Wire for Records {
         self.base.write(writer);
         self.keep.write(writer);
         self.add.write(writer);
+        self.peaks.write(writer);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -33,6 +37,7 @@ impl Wire for Records {
             base: Wire::read(reader)?,
             keep: Wire::read(reader)?,
             add: Wire::read(reader)?,
+            peaks: Wire::read(reader)?,
         })
     }
 }
@@ -54,7 +59,7 @@ fn load(storage: &impl Storage, leaf: &LeafHash) -> Result<Records, Refusal> {
     records.ok_or(Refusal::NotFound)
 }
 
-/// Adds the records of a new leaf to the batch; returns how many it has in all.
+/// Adds the records of a new leaf to the batch; returns the mountain range over all that it has.
 pub(super) fn put(
     storage: &impl Storage,
     batch: &mut Batch,
@@ -62,25 +67,53 @@ pub(super) fn put(
     base: Option<LeafHash>,
     keep: u32,
     add: &[SegmentRecord],
-) -> Result<u32, Refusal> {
+) -> Result<Mountain<SegmentNode>, Refusal> {
     let base = base.filter(|_| keep > 0);
-    let available = match &base {
-        None => 0,
-        Some(base) => load(storage, base)?.count()?,
-    };
-    if keep > available {
-        return Err(Refusal::Invalid);
+    let mut range = kept(storage, base.as_ref(), keep)?;
+    for record in add {
+        let pushed = range.push(segment_leaf(record));
+        pushed.map_err(|_| Refusal::TooLarge)?;
     }
     let records = Records {
         base,
         keep,
         add: add.to_vec(),
+        peaks: range.peaks().to_vec(),
     };
-    let count = records.count()?;
     if storage.fetch(&key(leaf))?.is_none() {
         batch.put(key(leaf), encoded(&records));
     }
-    Ok(count)
+    Ok(range)
+}
+
+/// The mountain range over the records that a leaf keeps of the one before. Where that is all of
+/// them, as it is in an append, none of them is read.
+fn kept(
+    storage: &impl Storage,
+    base: Option<&LeafHash>,
+    keep: u32,
+) -> Result<Mountain<SegmentNode>, Refusal> {
+    let Some(base) = base else {
+        return match keep {
+            0 => Ok(Mountain::new()),
+            _ => Err(Refusal::Invalid),
+        };
+    };
+    let before = load(storage, base)?;
+    let available = before.count()?;
+    if keep > available {
+        return Err(Refusal::Invalid);
+    }
+    if keep == available {
+        let range = Mountain::from_parts(u64::from(keep), before.peaks);
+        return range.map_err(|_| Refusal::NotFound);
+    }
+    let mut range = Mountain::new();
+    for record in self::range(storage, base, 0, keep)? {
+        let pushed = range.push(segment_leaf(&record));
+        pushed.map_err(|_| Refusal::TooLarge)?;
+    }
+    Ok(range)
 }
 
 /// The records that a stored list adds to those of the leaf before.

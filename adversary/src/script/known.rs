@@ -42,7 +42,7 @@ pub const VIOLATIONS: [&str; 16] = [
 ];
 
 /// The ways in which an answer can be unavailable, by the names that the client gives them.
-pub const UNAVAILABLES: [&str; 16] = [
+pub const UNAVAILABLES: [&str; 17] = [
     "busy",
     "closed",
     "contended",
@@ -50,6 +50,7 @@ pub const UNAVAILABLES: [&str; 16] = [
     "newer-format",
     "no-invitation",
     "refused",
+    "spoilt",
     "state-foreign",
     "state-newer",
     "state-torn",

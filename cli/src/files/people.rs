@@ -82,17 +82,28 @@ pub(super) fn receive(client: &mut Client, receive: &Receive, report: &mut Repor
 
 pub(super) fn revoke(client: &mut Client, share: &Share, report: &mut Report) -> Outcome {
     let name = given(&share.name)?;
-    now(client.revoke(name, share.with.as_bytes()))
+    let revoked = now(client.revoke(name, share.with.as_bytes()))
         .map_err(|error| fault(&doing("revoke", share), &error))?;
-    let line = format!(
+    let mut lines = vec![format!(
         "revoked {} from {}; what was read before cannot be unread",
         shown(name),
         shown(share.with.as_bytes())
-    );
-    report.done(
-        vec![line],
-        json!({ "name": named(name), "from": share.with }),
-    );
+    )];
+    lines.extend(revoked.passed_over.iter().map(|user| {
+        format!("user {user} was not given the new key, for want of keys to trust; share anew")
+    }));
+    if let Some(author) = &revoked.spoilt {
+        lines.push(format!(
+            "user {author} left nothing in it that opens: it is empty now; put it anew"
+        ));
+    }
+    let document = json!({
+        "name": named(name),
+        "from": share.with,
+        "passed_over": revoked.passed_over.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "spoilt": revoked.spoilt.map(|author| author.to_string()),
+    });
+    report.done(lines, document);
     Ok(())
 }
 

@@ -109,6 +109,9 @@ fn next(why: Unavailable) -> &'static str {
         Unavailable::Closed => {
             "your access may have been revoked; turncoat rm takes the name from your own list"
         }
+        Unavailable::Spoilt { .. } => {
+            "somebody who may write to it wrote what does not open; put it anew, or revoke them"
+        }
         Unavailable::NewerFormat => "use a newer version",
         _ => "try again, and see that the server is up",
     }

@@ -9,7 +9,6 @@ use crate::chunk::SEGMENT_CONTENT_MAX;
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Usage, Violation};
 use crate::id::{Epoch, FileId, SpaceId};
-use crate::limits::SEGMENTS_MAX;
 use crate::remote::{Remote, Vault};
 use crate::secret::ContentKey;
 use crate::tree::{Mountain, segment_leaf};
@@ -105,9 +104,6 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             mountain
                 .push(segment_leaf(record))
                 .map_err(|_| Usage::Full)?;
-        }
-        if mountain.size() > SEGMENTS_MAX {
-            return Err(Usage::Full.into());
         }
         let file = FileEntry {
             size: file.size.saturating_add(added),

@@ -126,7 +126,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             verified,
         };
         let space = self.spaces.get(&self.private).ok_or(Violation::OutOfTurn)?;
-        let stored = seal_leaf(&mut self.ports.entropy, &space.key, &Entry::Pin(pin), 0);
+        let stored = seal_leaf(&mut self.ports.entropy, &space.key, &Entry::Pin(pin))?;
         Ok(NewLeaf {
             stored,
             keep: 0,

@@ -93,10 +93,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     async fn empty(&mut self, link: &LinkEntry) -> Result<Landed, Error> {
         self.open_link(link).await?;
         let tag = self.open_space(&link.space)?.only_tag();
-        match self.entry(&link.space, &tag)? {
-            None => Ok(Landed::Yes),
-            Some(_) => self.empty_slot(link, tag).await,
+        // Whatever is in the slot goes, and need not open for that.
+        if self.open_space(&link.space)?.leaf(&tag).is_none() {
+            return Ok(Landed::Yes);
         }
+        let mut draft = Draft::default();
+        draft.leaves.insert(tag, None);
+        self.commit(link.space, draft, Some(link)).await
     }
 
     /// The slots of names, as the newest head of the directory has them.
@@ -112,11 +115,5 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             Seen::Shown => Ok(tags),
             Seen::Closed => Err(Violation::Missing.into()),
         }
-    }
-
-    async fn empty_slot(&mut self, link: &LinkEntry, tag: Tag) -> Result<Landed, Error> {
-        let mut draft = Draft::default();
-        draft.leaves.insert(tag, None);
-        self.commit(link.space, draft, Some(link)).await
     }
 }

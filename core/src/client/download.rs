@@ -8,7 +8,6 @@ use crate::defence::{Defence, defend};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Violation};
 use crate::id::SpaceId;
-use crate::limits::SEGMENTS_MAX;
 use crate::remote::{Remote, Vault};
 use crate::seal::open_keyring;
 use crate::secret::{ContentKey, KeyBytes};
@@ -36,6 +35,8 @@ pub struct Downloading<'a, R, V, E, C> {
     released: u64,
     freshness: Freshness,
     written_ms: u64,
+    /// What it is if something has the hash that it must have and is not what it must be.
+    spoilt: Error,
 }
 
 impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
@@ -59,8 +60,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         };
         let records = self.records_of(&found).await?;
         let keys = self.content_keys(&found).await?;
-        let warm = self.open_space(&found.space)?.warm.as_ref();
-        let written_ms = warm.map_or(0, |warm| warm.head.written_ms);
+        let space = self.open_space(&found.space)?;
+        let written_ms = space.warm.as_ref().map_or(0, |warm| warm.head.written_ms);
+        let spoilt = space.spoilt();
         Ok(Downloading {
             session: self,
             found,
@@ -71,6 +73,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             released: 0,
             freshness,
             written_ms,
+            spoilt,
         })
     }
 
@@ -93,9 +96,6 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let FileEntry {
             segments, peaks, ..
         } = &found.file;
-        if *segments > SEGMENTS_MAX {
-            return Err(Violation::Malformed.into());
-        }
         let wanted = usize::try_from(*segments).map_err(|_| Violation::Malformed)?;
         let mut records: Vec<SegmentRecord> = Vec::new();
         while records.len() < wanted {
@@ -135,6 +135,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
 
     /// The content keys of a file, oldest first, the newest last.
     pub(super) async fn content_keys(&mut self, found: &Found) -> Result<Vec<ContentKey>, Error> {
+        let spoilt = self.open_space(&found.space)?.spoilt();
         let newest = ContentKey::copy_from(found.file.content_key.expose());
         let mut keys = Vec::new();
         if let Some(region) = &found.file.keyring {
@@ -144,11 +145,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 }
                 other => other?,
             };
-            let older: Vec<KeyBytes> = open_keyring(&newest, region, sealed)?;
+            let older = open_keyring(&newest, region, sealed);
+            let older: Vec<KeyBytes> = older.map_err(|error| by_author(error, &spoilt))?;
             keys.extend(older.iter().map(|key| ContentKey::copy_from(key.expose())));
         }
         if keys.len() != usize::from(found.file.key_index) {
-            return Err(Violation::Malformed.into());
+            return Err(spoilt);
         }
         keys.push(newest);
         Ok(keys)
@@ -201,13 +203,14 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Downloading<'_, R, V, E, C> {
     ///
     /// # Errors
     ///
-    /// A [`Violation`] if what comes is not what the accepted head promises. What was handed out
-    /// before stays authentic; it is not the whole.
+    /// A [`Violation`] if what comes is not what the accepted head promises,
+    /// [`Unavailable::Spoilt`] if the head promises what cannot be. What was handed out before stays
+    /// authentic; it is not the whole.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
         let batch = self.batch(self.position);
         if batch.is_empty() {
             let complete = self.released == self.found.file.size;
-            defend!(Defence::SizeBound, complete, Violation::Truncated);
+            defend!(Defence::SizeBound, complete, self.spoilt.clone());
             return Ok(None);
         }
         self.ask_ahead();
@@ -230,15 +233,16 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Downloading<'_, R, V, E, C> {
             let key = self
                 .keys
                 .get(usize::from(record.key_index))
-                .ok_or(Violation::Malformed)?;
-            open_segment(key, record, segment, &mut content)?;
+                .ok_or_else(|| self.spoilt.clone())?;
+            open_segment(key, record, segment, &mut content)
+                .map_err(|error| by_author(error, &self.spoilt))?;
             rest = later;
         }
         self.position = self.position.saturating_add(batch.len());
         self.released = u64::try_from(content.len())
             .map_or(u64::MAX, |size| self.released.saturating_add(size));
         let within = self.released <= self.found.file.size;
-        defend!(Defence::SizeBound, within, Violation::Misbound);
+        defend!(Defence::SizeBound, within, self.spoilt.clone());
         Ok(Some(content))
     }
 
@@ -297,6 +301,14 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Downloading<'_, R, V, E, C> {
             })
             .map(|(_, record)| record.clone())
             .collect()
+    }
+}
+
+/// What has the hash that its author gave it, and does not open, is the author's doing.
+fn by_author(error: Error, spoilt: &Error) -> Error {
+    match error {
+        Error::Violation(Violation::Inauthentic | Violation::Malformed) => spoilt.clone(),
+        error => error,
     }
 }
 

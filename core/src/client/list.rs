@@ -8,7 +8,7 @@ use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Violation};
 use crate::id::{HeadHash, Tag};
 use crate::remote::{Remote, Vault};
-use crate::seal::{open_leaf, open_name};
+use crate::seal::open_name;
 use crate::secret::KeyBytes;
 use crate::tree::directory;
 use crate::wire::{Entry, NameRef, Region, Selection};
@@ -121,7 +121,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 }
                 leaves = leaves.saturating_add(1);
                 let stored = warm.leaves.get(&slot.leaf).ok_or(Violation::Missing)?;
-                entries.push(open_leaf(&space.key, stored)?);
+                entries.push(space.open(stored)?);
             }
             match end {
                 None => {

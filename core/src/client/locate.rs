@@ -7,7 +7,6 @@ use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Usage, Violation};
 use crate::id::{LeafHash, SpaceId, Tag};
 use crate::remote::{Remote, Vault};
-use crate::seal::open_leaf;
 use crate::secret::EpochKey;
 use crate::wire::{Entry, FileEntry, LinkEntry, Region};
 use alloc::vec::Vec;
@@ -33,7 +32,9 @@ pub(super) enum Located {
     /// A file, in the private space or, behind a link, in a shared one.
     File(Found, Option<LinkEntry>),
     /// A link to a space whose file was deleted.
-    Gone,
+    Gone(LinkEntry),
+    /// A link to a space in which a member left nothing that opens.
+    Spoilt(LinkEntry),
 }
 
 impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
@@ -61,7 +62,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ) -> Result<Option<(LeafHash, Entry)>, Error> {
         let space = self.open_space(space)?;
         match space.leaf(tag) {
-            Some((hash, stored)) => Ok(Some((hash, open_leaf(&space.key, stored)?))),
+            Some((hash, stored)) => Ok(Some((hash, space.open(stored)?))),
             None => Ok(None),
         }
     }
@@ -106,8 +107,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     fn linked(&self, link: LinkEntry) -> Result<Located, Error> {
         let space = link.space;
         let tag = self.open_space(&space)?.only_tag();
-        match self.entry(&space, &tag)? {
-            Some((leaf, Entry::File(file))) => Ok(Located::File(
+        match self.entry(&space, &tag) {
+            Ok(Some((leaf, Entry::File(file)))) => Ok(Located::File(
                 Found {
                     space,
                     tag,
@@ -116,8 +117,11 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 },
                 Some(link),
             )),
-            Some(_) => Err(Violation::Misbound.into()),
-            None => Ok(Located::Gone),
+            Ok(None) => Ok(Located::Gone(link)),
+            Ok(Some(_)) | Err(Error::Unavailable(Unavailable::Spoilt { .. })) => {
+                Ok(Located::Spoilt(link))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -169,7 +173,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ) -> Result<(Found, Option<LinkEntry>), Error> {
         match self.locate(name, also).await? {
             Located::File(found, link) => Ok((found, link)),
-            Located::Gone | Located::Nothing => Err(Usage::NoSuchFile.into()),
+            Located::Gone(_) | Located::Nothing => Err(Usage::NoSuchFile.into()),
+            Located::Spoilt(link) => Err(self.open_space(&link.space)?.spoilt()),
         }
     }
 

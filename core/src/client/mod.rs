@@ -34,6 +34,7 @@ pub use download::Downloading;
 pub use download_many::Many;
 pub use list::Listing;
 pub use receive::Pick;
+pub use revoke::Revoked;
 pub use share::Invitation;
 pub use upload::{Begun, Note, Notebook, Uploading};
 

@@ -194,7 +194,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let link = self.link(&mut packer, opened.space, owner, (epoch, &key), name)?;
         let private = self.spaces.get(&self.private).ok_or(Violation::OutOfTurn)?;
         let entropy = &mut self.ports.entropy;
-        let stored = seal_leaf(entropy, &private.key, &Entry::Received(opened.id), 0);
+        let stored = seal_leaf(entropy, &private.key, &Entry::Received(opened.id))?;
         draft.leaves.insert(slots.0, Some(link));
         draft.leaves.insert(
             slots.1,

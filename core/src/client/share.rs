@@ -218,7 +218,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             name_key,
         };
         let entropy = &mut self.ports.entropy;
-        let stored = seal_leaf(entropy, &private.key, &Entry::Link(link), 0);
+        let stored = seal_leaf(entropy, &private.key, &Entry::Link(link))?;
         Ok(NewLeaf {
             stored,
             keep: 0,

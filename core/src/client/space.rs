@@ -1,11 +1,13 @@
 //! A space that is open in a session: its key, its roster and what was shown last.
 
 use crate::defence::{Defence, construct};
+use crate::error::{Error, Unavailable, Violation};
 use crate::id::{Epoch, HeadHash, LeafHash, Locator, SpaceId, Tag};
+use crate::seal::open_leaf;
 use crate::secret::{EpochKey, NameKey};
 use crate::tree::{Lookup, directory};
 use crate::verify::Roster;
-use crate::wire::{Head, PartialTrie, Selection};
+use crate::wire::{Entry, Head, PartialTrie, Selection};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -86,6 +88,23 @@ impl Space {
         match directory::lookup(&warm.trie, tag) {
             Lookup::Found(hash) => warm.leaves.get(&hash).map(|leaf| (hash, leaf.as_slice())),
             _ => None,
+        }
+    }
+
+    /// Opens a leaf that the newest shown head vouches for.
+    pub(super) fn open(&self, stored: &[u8]) -> Result<Entry, Error> {
+        open_leaf(&self.key, stored).map_err(|_| self.spoilt())
+    }
+
+    /// What the newest shown head vouches for does not open: its author saw to that, or built on
+    /// what he had not opened.
+    pub(super) fn spoilt(&self) -> Error {
+        match &self.warm {
+            Some(warm) => Unavailable::Spoilt {
+                author: warm.head.author,
+            }
+            .into(),
+            None => Violation::OutOfTurn.into(),
         }
     }
 

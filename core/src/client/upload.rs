@@ -11,7 +11,6 @@ use crate::defence::{Defence, construct};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, LocalState, Unavailable, Usage, Violation};
 use crate::id::{Epoch, FileId, PackId, SpaceId, Tag};
-use crate::limits::SEGMENTS_MAX;
 use crate::remote::{Remote, Unusable, Vault};
 use crate::seal::{fresh_id, seal_leaf, seal_name};
 use crate::secret::{ContentKey, KeyBytes};
@@ -174,9 +173,6 @@ fn entry(
         mountain
             .push(segment_leaf(record))
             .map_err(|_| Usage::Full)?;
-    }
-    if mountain.size() > SEGMENTS_MAX {
-        return Err(Usage::Full.into());
     }
     Ok(FileEntry {
         file: before.map_or_else(|| FileId(fresh_id(entropy)), |before| before.file),
@@ -352,10 +348,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         keep: u32,
         add: Vec<SegmentRecord>,
     ) -> Result<NewLeaf, Error> {
-        let segments = u32::try_from(file.segments).map_err(|_| Usage::Full)?;
         let space = self.spaces.get(space).ok_or(Violation::OutOfTurn)?;
         let entropy = &mut self.ports.entropy;
-        let stored = seal_leaf(entropy, &space.key, &Entry::File(file), segments);
+        let stored = seal_leaf(entropy, &space.key, &Entry::File(file))?;
         Ok(NewLeaf { stored, keep, add })
     }
 
@@ -386,7 +381,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 link,
             },
             // Of a file that its owner deleted, the name is free again, for a file of one's own.
-            Located::Nothing | Located::Gone => free,
+            Located::Nothing | Located::Gone(_) => free,
+            Located::Spoilt(link) => Destination {
+                space: link.space,
+                tag: self.open_space(&link.space)?.only_tag(),
+                before: None,
+                link: Some(link),
+            },
         })
     }
 }

@@ -19,12 +19,15 @@ pub fn slot_bit(tag: &Tag, depth: u8) -> bool {
 }
 
 record! {
-    /// A leaf as stored. Its id is in clear because it selects the key; the rest is sealed.
+    /// A leaf as stored. Its id is in clear because it selects the key, and what it says of its
+    /// segments so that the server can tell whether the records are those; the rest is sealed.
     pub struct Leaf {
         /// Names the key that sealed it.
         pub id: LeafId,
         /// How many segment records belong to it, so that the server can count and collect.
         pub segments: u32,
+        /// The root of the mountain range over them.
+        pub root: Digest,
         /// The sealed [`Entry`](super::Entry).
         pub sealed: Blob,
     }

@@ -9,9 +9,10 @@ use rsa::traits::{PrivateKeyParts, PublicKeyParts};
 use rsa::{BoxedUint, Oaep, PrivateKey, PublicKey};
 use sha2::{Digest, Sha256};
 use turncoat_core::id::{Fingerprint, Realm, UserId};
+use turncoat_core::tree::{directory, leaf_hash};
 use turncoat_core::wire::{
-    Blob, Envelope, Frame, Key, PublicRecord, Reader, SignedEnvelope, SignedHead, SignedRecord,
-    SignedRosterChange, VERSION, Wire, Writer,
+    Blob, Envelope, Frame, Key, LeafChange, PartialTrie, PublicRecord, Reader, SignedEnvelope,
+    SignedHead, SignedRecord, SignedRosterChange, VERSION, Wire, Writer,
 };
 
 use crate::decryptor::formula::{self, integer, private_key, wrapping_label};
@@ -253,17 +254,34 @@ impl Colluder {
     }
 }
 
-/// The hash by which later heads and changes name the head or roster change at `path`.
+/// The hash by which others name what is at `path`: a head, a change of the roster, or leaves, which
+/// are named by the directory that has them and no others.
 #[must_use]
 pub fn hash(message: &[u8], path: &str) -> Option<[u8; 32]> {
-    let Value::Bytes(bytes) = native::get(message, path)? else {
-        return None;
+    let bytes = match native::get(message, path)? {
+        Value::Bytes(bytes) => bytes,
+        Value::List(leaves) => return directory_of(&leaves),
+        _ => return None,
     };
     if let Ok(head) = Reader::all(&bytes, SignedHead::read) {
         return Some(formula::hash("head", &[&head.encode()]));
     }
     let change = Reader::all(&bytes, SignedRosterChange::read).ok()?;
     Some(formula::hash("roster", &[&change.encode()]))
+}
+
+/// The root of the directory that has these leaves of a commit. As the server hashes it.
+fn directory_of(leaves: &[Value]) -> Option<[u8; 32]> {
+    let mut trie = PartialTrie::Empty;
+    for leaf in leaves {
+        let Value::Bytes(bytes) = leaf else {
+            return None;
+        };
+        let change = Reader::all(bytes, LeafChange::read).ok()?;
+        let leaf = change.leaf.map(|Blob(stored)| leaf_hash(&stored));
+        directory::set(&mut trie, &change.tag, leaf).ok()?;
+    }
+    Some(directory::root_of(&trie).0)
 }
 
 /// The PKCS #1 version 1.5 signature of a SHA-256 hash, by the textbook: clients have none, so

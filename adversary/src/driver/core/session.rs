@@ -227,7 +227,8 @@ impl Device {
                 })
             }
             Operation::Revoke { name, from } => {
-                session.revoke(&name, from.as_bytes()).await.map(done)
+                let revoked = session.revoke(&name, from.as_bytes()).await;
+                revoked.map(|_| Answer::default())
             }
             Operation::Fingerprint { user } => {
                 session

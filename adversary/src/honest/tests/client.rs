@@ -7,7 +7,7 @@ use turncoat_core::id::{
     Realm, RosterNumber, SpaceId, Tag, Token, UserId,
 };
 use turncoat_core::tree::{Mountain, ZERO, directory, head_hash, history_leaf, leaf_hash};
-use turncoat_core::tree::{roster_hash, segment_hash};
+use turncoat_core::tree::{roster_hash, segment_hash, segment_leaf};
 use turncoat_core::wire::{
     AtHeight, Blob, Commit, Envelope, Frame, Head, HistoryNode, KdfParams, KeyBag, Leaf,
     LeafChange, Pack, PartialTrie, Reader, Reply, Request, RequestBody, RosterAction, RosterChange,
@@ -368,9 +368,14 @@ pub(super) fn leaf(number: u16, keep: u32, add: u32) -> LeafChange {
     let mut id = [0; 16];
     id[..2].copy_from_slice(&number.to_be_bytes());
     id[2..6].copy_from_slice(&keep.to_be_bytes());
+    let mut range = Mountain::new();
+    for number in 0..keep + add {
+        range.push(segment_leaf(&record(number))).unwrap();
+    }
     let stored = Leaf {
         id: LeafId(id),
         segments: keep + add,
+        root: range.root(),
         sealed: Blob(vec![3; 1000]),
     };
     LeafChange {

@@ -51,7 +51,8 @@ pub(super) const VERBS: &[Verb] = &[
     verb(MESSAGE, "sign", (2, 3), "m.sign(path, who, scheme)",
         "Signs the head, record, roster change or envelope at a path anew, with these keys.", sign),
     verb(MESSAGE, "hash", (1, 1), "m.hash(path)",
-        "The hash by which others name the head or the roster change at a path.", |call| {
+        "The hash by which others name the head or the roster change at a path; of leaves, the \
+         directory that has them and no others.", |call| {
             let path = call.text(0)?;
             let hash = in_hand(call, |hand| collude::hash(&hand.message.bytes, &path))?;
             made(call, hash.map(Vec::from))
