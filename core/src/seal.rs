@@ -133,9 +133,9 @@ pub(crate) fn name_object_key(entry_key: &KeyBytes, pack: &PackId) -> NameObject
 
 /// Pads to a whole number of kibibytes behind a length.
 fn padded(bytes: &[u8]) -> Vec<u8> {
-    let mut writer = Writer::new();
+    let size = bytes.len().saturating_add(4).next_multiple_of(1024);
+    let mut writer = Writer::within(size);
     writer.bytes(bytes);
-    let size = writer.size().next_multiple_of(1024);
     writer.zeros(size.saturating_sub(writer.size()));
     writer.finish()
 }
@@ -226,7 +226,7 @@ pub(crate) fn seal_keyring(
     pack: PackId,
     older: &[KeyBytes],
 ) -> (Region, Vec<u8>) {
-    let mut writer = Writer::new();
+    let mut writer = Writer::within(older.len().saturating_mul(32).saturating_add(4));
     writer.list(older, |writer, key| key.write(writer));
     let plain = Zeroizing::new(writer.finish());
     seal_object(

@@ -212,11 +212,11 @@ pub struct KeyBytes {
 }
 
 impl KeyBytes {
-    /// Takes over a key's bytes.
+    /// Takes over a key's bytes, with no copy on the way.
     pub(crate) fn new(bytes: &[u8; 32]) -> Self {
-        Self {
-            bytes: Box::new(*bytes),
-        }
+        let mut boxed = Box::new([0; 32]);
+        boxed.copy_from_slice(bytes);
+        Self { bytes: boxed }
     }
 
     /// The bytes, for the key's role.
@@ -246,9 +246,8 @@ impl Wire for KeyBytes {
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        reader.array().map(|bytes| Self {
-            bytes: Box::new(bytes),
-        })
+        let bytes = reader.take(32)?.try_into().map_err(|_| Malformed)?;
+        Ok(Self::new(bytes))
     }
 }
 

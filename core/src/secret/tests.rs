@@ -3,8 +3,10 @@
 use alloc::format;
 use alloc::string::String;
 
-use super::{ContentKey, EpochKey, MasterKey, NameKey, Password};
+use super::{ContentKey, EpochKey, KeyBytes, KeyPair, MasterKey, NameKey, Password};
 use crate::env::Entropy;
+use crate::id::{Digest, FileId, PackId, SpaceId};
+use crate::wire::{BagSecret, ENTRY_SIZE, Entry, FileEntry, Frame, NameRef, Region, SegmentNode};
 
 /// An entropy that counts, so that a repeated draw would show.
 struct Counter(u8);
@@ -126,4 +128,41 @@ fn debug_prints_no_bytes() {
         format!("{:?}", Password::new(b"correct horse")),
         "Password(..)"
     );
+}
+
+#[test]
+fn what_holds_keys_does_not_move_while_it_is_encoded() {
+    // A vector that grew would have room for something else than was asked for.
+    let prime = [0xff; 192];
+    let secret = BagSecret {
+        version: 1,
+        encryption: KeyPair::new(&prime, &prime),
+        signing: KeyPair::new(&prime, &prime),
+        space: SpaceId(SPACE),
+        space_salt: [5; 32],
+        epoch_key: KeyBytes::new(&KEY),
+    };
+    assert_eq!(secret.encode().capacity(), BagSecret::ROOM);
+    let node = SegmentNode {
+        hash: Digest(KEY),
+        bytes: 1,
+    };
+    let region = Region {
+        pack: PackId(ID),
+        offset: 0,
+        length: 1,
+        hash: Digest(KEY),
+    };
+    let largest = Entry::File(FileEntry {
+        file: FileId(ID),
+        version: 1,
+        size: 1,
+        content_key: KeyBytes::new(&KEY),
+        key_index: 1,
+        keyring: Some(region),
+        segments: 65_535,
+        peaks: alloc::vec![node; 16],
+        name: NameRef::Inline(alloc::vec![b'n'; crate::wire::NAME_INLINE_MAX]),
+    });
+    assert_eq!(largest.encode().capacity(), ENTRY_SIZE);
 }

@@ -93,4 +93,6 @@ impl Wire for BagSecret {
 
 impl Frame for BagSecret {
     const KIND: u8 = 4;
+    /// Four primes of 192 bytes at most, and what goes with them.
+    const ROOM: usize = 1024;
 }

@@ -223,7 +223,7 @@ impl Entry {
     /// The encoding, exactly [`ENTRY_SIZE`] bytes. Sealed leaves have one kind, so no frame.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
+        let mut writer = Writer::within(ENTRY_SIZE);
         self.write(&mut writer);
         writer.finish()
     }

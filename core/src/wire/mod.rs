@@ -64,11 +64,13 @@ pub trait Wire: Sized {
 pub trait Frame: Wire {
     /// Tells the kinds of frames apart.
     const KIND: u8;
+    /// Bytes to make room for at once; what holds keys needs all of them.
+    const ROOM: usize = 0;
 
     /// The frame.
     #[must_use]
     fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
+        let mut writer = Writer::within(Self::ROOM);
         writer.raw(&[b'T', b'C', Self::KIND, VERSION]);
         self.write(&mut writer);
         writer.finish()

@@ -15,6 +15,15 @@ impl Writer {
         Self { bytes: Vec::new() }
     }
 
+    /// An empty encoding with room for so many bytes. What holds keys has room for all that it will
+    /// hold: bytes that move, as they do to grow, leave a copy where they were.
+    #[must_use]
+    pub fn within(capacity: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(capacity),
+        }
+    }
+
     /// The encoding.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
