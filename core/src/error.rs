@@ -171,8 +171,6 @@ impl LocalState {
 pub enum Usage {
     /// The invitation was received before.
     AlreadyReceived,
-    /// The recipient is a member already.
-    AlreadyShared,
     /// What was handed over is no whole statement of another device, as it was made.
     BadStatement,
     /// The file has had as many appends as one version can hold, or as many changes of its members
@@ -257,7 +255,6 @@ impl Usage {
     pub const fn name(self) -> &'static str {
         match self {
             Self::AlreadyReceived => "already-received",
-            Self::AlreadyShared => "already-shared",
             Self::BadStatement => "bad-statement",
             Self::EmptyName => "empty-name",
             Self::Full => "full",

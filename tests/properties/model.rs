@@ -203,13 +203,14 @@ impl Model {
         if user == with {
             return Err(usage(Usage::Oneself));
         }
-        if self.member(file, with) {
-            return Err(usage(Usage::AlreadyShared));
-        }
-        self.files[file].members.insert(with, user);
-        self.files[file].shared = true;
+        // A member is invited once more, and nothing changes by it.
+        let member = self.member(file, with);
         let term = self.terms.entry((file, with)).or_default();
-        *term += 1;
+        if !member {
+            self.files[file].members.insert(with, user);
+            *term += 1;
+        }
+        self.files[file].shared = true;
         let term = *term;
         self.sent.push(Sent {
             from: user,
@@ -292,7 +293,7 @@ fn play(session: &mut TestSession, act: &Act) -> Said {
         Act::Receive { from, name: n, own } => {
             now(session.receive(user(from), Pick::Name(name(n)), name(own))).map(|_| ())
         }
-        Act::Revoke { name: n, from } => now(session.revoke(name(n), user(from))),
+        Act::Revoke { name: n, from } => now(session.revoke(name(n), user(from))).map(|_| ()),
         Act::Download { name: n } => match now(session.download_all(name(n))) {
             Ok((content, _)) => return Said::Content(content),
             Err(error) => Err(error),

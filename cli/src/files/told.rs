@@ -120,7 +120,6 @@ fn next(why: Unavailable) -> &'static str {
 fn said(usage: Usage) -> &'static str {
     match usage {
         Usage::AlreadyReceived => "it was received before",
-        Usage::AlreadyShared => "it is shared with that user already",
         Usage::BadStatement => {
             "this is no whole statement of a device; let the other device make it again"
         }

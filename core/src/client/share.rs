@@ -30,12 +30,13 @@ pub struct Invitation {
 }
 
 impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
-    /// Shares a file with another user, who may read, write and share it.
+    /// Shares a file with another user, who may read, write and share it. A member is sent the
+    /// invitation once more.
     ///
     /// # Errors
     ///
-    /// [`Usage::NoSuchFile`], [`Usage::Oneself`], [`Usage::AlreadyShared`]; [`Usage::Full`] if the
-    /// file's list of members has room for nobody more;
+    /// [`Usage::NoSuchFile`], [`Usage::Oneself`]; [`Usage::Full`] if the file's list of members has
+    /// room for nobody more;
     /// [`Unavailable::UnknownUser`](crate::Unavailable::UnknownUser) if the server knows no such
     /// user; [`Violation::KeyChanged`] if the user's key is not the pinned one.
     pub async fn share(&mut self, name: &[u8], with: &[u8]) -> Result<Invitation, Error> {
@@ -67,7 +68,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         }
     }
 
-    /// Adds a member to a space that exists.
+    /// Adds a member to a space that exists. Who is one already is sent the current key once more:
+    /// the invitation may have been overtaken by a revocation, or may have passed the member over.
     async fn invite(
         &mut self,
         name: &[u8],
@@ -75,39 +77,36 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         link: Option<&LinkEntry>,
         met: &Met,
     ) -> Result<Option<EnvelopeId>, Error> {
+        let to = &met.contact;
         let open = self.open_space(&space)?;
         let roster = open.roster.clone().ok_or(Violation::OutOfTurn)?;
-        if let Some(member) = roster.members.get(&met.contact.user) {
-            let same = member.fingerprint == met.contact.fingerprint;
+        let (epoch, key) = (open.epoch, EpochKey::copy_from(open.key.expose()));
+        let mut draft = Draft::default();
+        if let Some(member) = roster.members.get(&to.user) {
+            let same = member.fingerprint == to.fingerprint;
             defend!(
                 Defence::RosterPin,
                 same,
                 Violation::Equivocation {
-                    user: met.contact.user,
-                    trusted: met.contact.fingerprint,
+                    user: to.user,
+                    trusted: to.fingerprint,
                     offered: member.fingerprint
                 }
             );
-            return Err(Usage::AlreadyShared.into());
-        }
-        let changes_max = self.config.limits.roster_changes_max;
-        if !roster.has_room(&self.account.user, changes_max) {
-            return Err(Usage::Full.into());
-        }
-        let (epoch, key) = (open.epoch, EpochKey::copy_from(open.key.expose()));
-        let added = self.add_member(space, &roster, met)?;
-        let invitation = Purpose::Invitation;
-        let to = &met.contact;
-        let envelope = self.seal_envelope(invitation, (space, epoch), &key, to, name)?;
-        let pointer = envelope.envelope.id;
-        let draft = Draft {
-            roster: Some(RosterDraft {
+        } else {
+            let changes_max = self.config.limits.roster_changes_max;
+            if !roster.has_room(&self.account.user, changes_max) {
+                return Err(Usage::Full.into());
+            }
+            let added = self.add_member(space, &roster, met)?;
+            draft.roster = Some(RosterDraft {
                 roster: roster.after(&added),
                 changes: Vec::from([added]),
-            }),
-            envelopes: Vec::from([envelope]),
-            ..Draft::default()
-        };
+            });
+        }
+        let envelope = self.seal_envelope(Purpose::Invitation, (space, epoch), &key, to, name)?;
+        let pointer = envelope.envelope.id;
+        draft.envelopes.push(envelope);
         Ok(match self.commit(space, draft, link).await? {
             Landed::Yes => Some(pointer),
             Landed::Raced => None,
@@ -191,7 +190,10 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 Some(id)
             }
             // The new space is nobody's but ours; the next try makes another.
-            Landed::Raced => None,
+            Landed::Raced => {
+                self.spaces.remove(&id);
+                None
+            }
         })
     }
 
