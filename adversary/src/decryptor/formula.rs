@@ -22,7 +22,7 @@ pub(super) const TAG_SIZE: usize = 16;
 pub(crate) type Key = [u8; 32];
 
 /// `HMAC(key, "turncoat/1/" label ":" (length part)*)`.
-pub(super) fn mac(key: &Key, label: &str, parts: &[&[u8]]) -> Key {
+pub(crate) fn mac(key: &Key, label: &str, parts: &[&[u8]]) -> Key {
     let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("any key will do");
     mac.update(format!("turncoat/1/{label}:").as_bytes());
     for part in parts {
@@ -43,7 +43,7 @@ pub(crate) fn hash(label: &str, parts: &[&[u8]]) -> Key {
 }
 
 /// What the password derives.
-pub(super) fn master_key(
+pub(crate) fn master_key(
     realm: &[u8; 32],
     user: &[u8; 32],
     kdf: &KdfParams,
@@ -55,7 +55,7 @@ pub(super) fn master_key(
 }
 
 /// The associated data of a key bag.
-pub(super) fn bag_context(realm: &[u8; 32], user: &[u8; 32], kdf: &KdfParams) -> Vec<u8> {
+pub(crate) fn bag_context(realm: &[u8; 32], user: &[u8; 32], kdf: &KdfParams) -> Vec<u8> {
     let mut context = vec![b'T', b'C', BAG, 1];
     context.extend_from_slice(realm);
     context.extend_from_slice(user);
@@ -97,6 +97,48 @@ fn gcm_seal(key: &Key, nonce: &[u8; 12], context: &[u8], plain: &[u8]) -> Vec<u8
         .expect("nothing here is as long as a GCM message may be");
     sealed.extend_from_slice(&tag);
     sealed
+}
+
+/// One block that both keys open, and its tag: to two keys, GCM commits to neither.
+///
+/// A tag is a polynomial of what it covers, at a point that the key makes. A block next to the end
+/// counts with that point's square, so that where both polynomials meet is a division.
+pub(crate) fn sealed_for_two(keys: &[Key; 2], nonce: &[u8; 12], context: &[u8]) -> Vec<u8> {
+    let sealed = |key: &Key, block: u128| {
+        let stream = gcm_seal(key, nonce, context, &[0; 16]);
+        let plain = block ^ number(&stream[..16]);
+        gcm_seal(key, nonce, context, &plain.to_be_bytes())
+    };
+    let [one, other] = keys;
+    let tag = |key, block| number(&sealed(key, block)[16..]);
+    let apart = tag(one, 0) ^ tag(other, 0);
+    let squares = [one, other].map(|key| tag(key, 0) ^ tag(key, ONE));
+    sealed(one, times(apart, inverse(squares[0] ^ squares[1])))
+}
+
+fn number(bytes: &[u8]) -> u128 {
+    bytes
+        .iter()
+        .fold(0, |sum, &byte| (sum << 8) | u128::from(byte))
+}
+
+/// The one of GCM's field, whose first bit counts least.
+const ONE: u128 = 1 << 127;
+
+/// The product in GCM's field.
+fn times(left: u128, right: u128) -> u128 {
+    let (mut product, mut shifted) = (0, right);
+    for bit in (0..128).rev() {
+        product ^= shifted * ((left >> bit) & 1);
+        shifted = (shifted >> 1) ^ ((shifted & 1) * (0xe1 << 120));
+    }
+    product
+}
+
+/// The number whose product with this one is one: its power of 2^128 - 2.
+fn inverse(of: u128) -> u128 {
+    let powers = std::iter::successors(Some(of), |&power| Some(times(power, power)));
+    powers.skip(1).take(127).fold(ONE, times)
 }
 
 /// What lies behind a length, before zeros.
@@ -152,4 +194,18 @@ pub(crate) fn seal_note(key: &Key, envelope: &Envelope, name: &[u8]) -> Vec<u8> 
     let id = envelope.id.as_bytes();
     let note_key = mac(key, "note-key", &[id]);
     gcm_seal(&note_key, &[0; 12], &context(NOTE, id, 0), &writer.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_message_opens_under_two_keys() {
+        let keys = [[1; 32], [2; 32]];
+        let both = sealed_for_two(&keys, &[3; 12], b"of both");
+        let [one, other] = keys.map(|key| gcm_open(&key, &[3; 12], b"of both", &both));
+        assert!(one.is_some() && other.is_some() && one != other);
+        assert_eq!(gcm_open(&[4; 32], &[3; 12], b"of both", &both), None);
+    }
 }

@@ -155,7 +155,7 @@ fn needs(words: &Words) -> BTreeSet<String> {
     let says = |wanted: &[&str]| wanted.iter().any(|word| words.calls.contains(*word));
     let mut needs = BTreeSet::new();
     let inside = [
-        "get", "has", "set", "try_set", "sign", "wrap", "hash", "colluder", "identity",
+        "get", "has", "set", "try_set", "sign", "wrap", "hash", "fit_both", "colluder", "identity",
     ];
     let selects = [
         "on_reply",

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use turncoat_core::id::{Fingerprint, Realm, UserId};
 use turncoat_core::tree::{directory, leaf_hash};
 use turncoat_core::wire::{
-    Blob, Envelope, Frame, Key, LeafChange, PartialTrie, PublicRecord, Reader, SignedEnvelope,
-    SignedHead, SignedRecord, SignedRosterChange, VERSION, Wire, Writer,
+    Blob, Envelope, Frame, Key, KeyBag, LeafChange, PartialTrie, PublicRecord, Reader,
+    SignedEnvelope, SignedHead, SignedRecord, SignedRosterChange, VERSION, Wire, Writer,
 };
 
 use crate::decryptor::formula::{self, integer, private_key, wrapping_label};
@@ -254,8 +254,8 @@ impl Colluder {
     }
 }
 
-/// The hash by which others name what is at `path`: a head, a change of the roster, or leaves, which
-/// are named by the directory that has them and no others.
+/// The hash by which others name what is at `path`: a head, a change of the roster, or leaves,
+/// which are named by the directory that has them and no others.
 #[must_use]
 pub fn hash(message: &[u8], path: &str) -> Option<[u8; 32]> {
     let bytes = match native::get(message, path)? {
@@ -268,6 +268,27 @@ pub fn hash(message: &[u8], path: &str) -> Option<[u8; 32]> {
     }
     let change = Reader::all(&bytes, SignedRosterChange::read).ok()?;
     Some(formula::hash("roster", &[&change.encode()]))
+}
+
+/// The message with a key bag at `path` that opens under both passwords, and commits to the first.
+#[must_use]
+pub fn bag_for_two(
+    realm: &Realm,
+    message: &[u8],
+    path: &str,
+    passwords: [&[u8]; 2],
+) -> Option<Vec<u8>> {
+    let Value::Bytes(bytes) = native::get(message, path)? else {
+        return None;
+    };
+    let mut bag = Reader::all(&bytes, KeyBag::read).ok()?;
+    let (realm, user) = (&realm.0, &bag.user.0);
+    let masters = passwords.map(|one| formula::master_key(realm, user, &bag.kdf, one));
+    let keys = masters.map(|master| formula::mac(&master, "wrap", &[]));
+    let context = formula::bag_context(realm, user, &bag.kdf);
+    bag.sealed = Blob(formula::sealed_for_two(&keys, &bag.nonce, &context));
+    bag.commitment = formula::mac(&masters[0], "bag-commitment", &[]);
+    native::set(message, path, &Value::Bytes(encoded(&bag)))
 }
 
 /// The root of the directory that has these leaves of a commit. As the server hashes it.

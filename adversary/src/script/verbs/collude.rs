@@ -57,6 +57,14 @@ pub(super) const VERBS: &[Verb] = &[
             let hash = in_hand(call, |hand| collude::hash(&hand.message.bytes, &path))?;
             made(call, hash.map(Vec::from))
         }),
+    verb(MESSAGE, "fit_both", (3, 3), "m.fit_both(path, one, other)",
+        "Makes the key bag at a path one that opens under both passwords, and commits to the \
+         first.", |call| {
+            let (path, one, other) = (call.text(0)?, call.text(1)?, call.text(2)?);
+            let bytes = in_hand(call, |hand| hand.message.bytes.clone())?;
+            let passwords = [one.as_bytes(), other.as_bytes()];
+            changed(call, collude::bag_for_two(&REALM, &bytes, &path, passwords))
+        }),
     verb(MESSAGE, "wrap", (2, 3), "m.wrap(path, who, key)",
         "Wraps a key anew for whoever asks, in the envelope at a path, and signs it: the one that \
          is given, the genuine one if who has it, or one of the server's.", wrap),
