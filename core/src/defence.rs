@@ -156,6 +156,8 @@ defences! {
     ReplyCounts = "reply-counts", "G12", None;
     /// A head skips no more heads in one step than the limit.
     SkipBound = "skip-bound", "G12", None;
+    /// A head that is asked for by its height is of that height.
+    ViewHeight = "view-height", "G1", None;
 }
 
 /// Leaves the enclosing function with a violation unless the condition holds.

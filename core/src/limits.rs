@@ -7,22 +7,23 @@ pub struct Limits {
     /// Bytes of one reply, where what was asked for does not bound it more narrowly. Answers
     /// endless data.
     pub reply_size_max: u64,
-    /// Bytes of a file name. Bounds the name objects that a listing fetches.
+    /// Bytes of a file name that is given. A name that is fetched is what the account wrote.
     pub name_size_max: u64,
     /// Bytes of a password and of a user name; longer ones are refused before any request.
     pub credential_size_max: u64,
-    /// Entries of a directory. Answers a flood of tiny entries.
+    /// Leaves of one view. Answers a flood of tiny entries; `pages_max` bounds a directory.
     pub entries_max: u64,
     /// Changes of one roster in the life of its space, places for removals included. Answers a
     /// flood of signatures; all clients of a deployment and its server must agree on it.
     pub roster_changes_max: u64,
-    /// Envelopes of one sender that a device looks at, newest first. Answers an inbox flood, and
-    /// bounds private-key operations.
+    /// Envelopes of one sender that a device looks at, newest first, each time it looks. Answers an
+    /// inbox flood, and bounds private-key operations.
     pub envelopes_max: u64,
     /// Heads that one history proof may skip. Answers fast-forward: a colluding author must sign
     /// one head for each stretch of this length.
     pub skip_max: u64,
-    /// Stretches that one operation walks. Answers an endless walk.
+    /// Stretches that one operation walks; the next one goes on from there. Answers an endless
+    /// walk.
     pub walk_max: u64,
     /// The highest height, epoch or roster number that is ever accepted. Answers fast-forward on
     /// devices that remember nothing.

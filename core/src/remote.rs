@@ -35,6 +35,9 @@ pub trait Remote {
 }
 
 /// The durable memory of this device: one value, replaced as a whole.
+///
+/// One session at a time has it. Two would each replace what the other saved, and a head that one
+/// of them accepted would be forgotten: whoever makes a vault keeps the second one out.
 pub trait Vault {
     /// Returns what was saved last, or `None` on a device that never saved.
     fn load(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, Unusable>>;

@@ -146,13 +146,24 @@ pub struct Deployment {
     faults: Faults,
 }
 
+/// What makes another reply of one.
+type Rewrite = Box<dyn FnMut(Vec<u8>) -> Vec<u8>>;
+
 /// What goes wrong next, on every device.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Faults {
+    /// What is told instead of the truth.
+    lie: Rc<RefCell<Option<Rewrite>>>,
     /// The reply to the next pack that is sent ahead is lost.
     store: Rc<Cell<bool>>,
     /// So many saves succeed, and the one after them fails.
     save: Rc<Cell<Option<u32>>>,
+}
+
+impl std::fmt::Debug for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Faults(..)")
+    }
 }
 
 /// One device's way to the server.
@@ -206,6 +217,9 @@ impl Wire {
             request
         };
         let mut handled = native.handle(&mut versions.view(&self.device, 0), &request);
+        if let Some(lie) = self.faults.lie.borrow_mut().as_mut() {
+            handled.reply = lie(handled.reply);
+        }
         self.noise.over(&mut handled.reply);
         let stores = matches!(Request::decode(&request), Ok(Request { body, .. })
             if matches!(body, RequestBody::Store { .. }));
@@ -320,6 +334,11 @@ impl Deployment {
     /// Fails one save, after so many that succeed.
     pub fn fail_save(&self, after: u32) {
         self.faults.save.set(Some(after));
+    }
+
+    /// From now on each reply is what this makes of it.
+    pub fn lie(&self, lie: impl FnMut(Vec<u8>) -> Vec<u8> + 'static) {
+        *self.faults.lie.borrow_mut() = Some(Box::new(lie));
     }
 
     /// Every version of every object that the server was given, in order.

@@ -212,8 +212,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         // Proves that the private space is there; its roster and head are needed anyway.
         let want = super::sync::Want::tags(session.private, Vec::new());
         match session.read_one(want).await {
-            Ok(super::sync::Seen::Shown) => Ok(session),
-            Ok(super::sync::Seen::Closed) => Err(Violation::Missing.into()),
+            Ok(_) => Ok(session),
             Err(error) => {
                 *kept = session.contradictions.pop();
                 Err(error)

@@ -250,12 +250,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let behind = |own: Checkpoint| own.height < theirs.accepted.height;
         let mut own = self.accepted(&space).ok_or(Violation::OutOfTurn)?;
         if behind(own) && self.spaces.contains_key(&space) {
-            let want = Want {
-                space,
-                select: Selection::Nothing,
-                cold: true,
-            };
-            if self.read_one(want).await? == Seen::Closed {
+            if self.read_one(Want::head(space)).await? == Seen::Closed {
                 return Err(Unavailable::Closed.into());
             }
             own = self.accepted(&space).ok_or(Violation::OutOfTurn)?;

@@ -4,7 +4,6 @@ use super::commit::{Draft, Landed, NewLeaf};
 use super::space::SlotKind;
 use super::sync::Want;
 use super::transport::unexpected;
-use super::upload::shown;
 use super::{Session, account::own_contact, state::put_pin};
 use crate::defence::{Defence, defend};
 use crate::env::{Clock, Entropy};
@@ -74,10 +73,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         }
         let contact = self.look_up(user).await?;
         let pin_tag = self.open_space(&self.private)?.tag(SlotKind::Pin, &user.0);
-        shown(
-            self.read_one(Want::tags(self.private, Vec::from([pin_tag])))
-                .await?,
-        )?;
+        let want = Want::tags(self.private, Vec::from([pin_tag]));
+        self.read_one(want).await?;
         let pinned = self.pin_in(&pin_tag)?;
         let known = [
             pinned.as_ref().map(|pin| pin.fingerprint),
@@ -114,7 +111,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         }
         let tag = self.open_space(&self.private)?.tag(SlotKind::Pin, &user.0);
         let want = Want::tags(self.private, Vec::from([tag]));
-        shown(self.read_one(want).await?)?;
+        self.read_one(want).await?;
         Ok(self.pin_in(&tag)?.map(|pin| pin.fingerprint))
     }
 
@@ -138,10 +135,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     pub(super) async fn pin(&mut self, met: &Met, verified: bool) -> Result<(), Error> {
         let mut tries = 0;
         loop {
-            shown(
-                self.read_one(Want::tags(self.private, Vec::from([met.pin_tag])))
-                    .await?,
-            )?;
+            let want = Want::tags(self.private, Vec::from([met.pin_tag]));
+            self.read_one(want).await?;
             let done = match self.pin_in(&met.pin_tag)? {
                 Some(pin) => {
                     same_key(&met.contact, pin.fingerprint)?;

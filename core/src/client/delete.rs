@@ -2,9 +2,9 @@
 
 use super::Session;
 use super::commit::{Draft, Landed};
-use super::sync::{Seen, Want};
+use super::sync::Want;
 use crate::env::{Clock, Entropy};
-use crate::error::{Error, Usage, Violation};
+use crate::error::{Error, Usage};
 use crate::id::Tag;
 use crate::remote::{Remote, Vault};
 use crate::wire::{Entry, LinkEntry};
@@ -108,12 +108,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             .iter()
             .map(|name| self.name_tag(name))
             .collect::<Result<_, _>>()?;
-        match self
-            .read_one(Want::tags(self.private, tags.clone()))
-            .await?
-        {
-            Seen::Shown => Ok(tags),
-            Seen::Closed => Err(Violation::Missing.into()),
-        }
+        let want = Want::tags(self.private, tags.clone());
+        self.read_one(want).await?;
+        Ok(tags)
     }
 }

@@ -204,8 +204,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Downloading<'_, R, V, E, C> {
     /// # Errors
     ///
     /// A [`Violation`] if what comes is not what the accepted head promises,
-    /// [`Unavailable::Spoilt`] if the head promises what cannot be. What was handed out before stays
-    /// authentic; it is not the whole.
+    /// [`Unavailable::Spoilt`] if the head promises what cannot be. What was handed out before
+    /// stays authentic; it is not the whole.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
         let batch = self.batch(self.position);
         if batch.is_empty() {

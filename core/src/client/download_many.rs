@@ -1,7 +1,7 @@
 //! Reads many small files under one head.
 
 use super::locate::Found;
-use super::sync::{Seen, Want};
+use super::sync::Want;
 use super::{Freshness, Session};
 use crate::chunk::{SEGMENT_SEALED_MAX, open_segment};
 use crate::defence::{Defence, defend};
@@ -81,10 +81,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             .iter()
             .map(|name| self.name_tag(name))
             .collect::<Result<_, _>>()?;
-        match self.read_one(Want::tags(private, tags.clone())).await? {
-            Seen::Shown => {}
-            Seen::Closed => return Err(Violation::Missing.into()),
-        }
+        self.read_one(Want::tags(private, tags.clone())).await?;
         let mut small = Vec::new();
         for (place, tag) in (first..).zip(tags) {
             match self.entry(&private, &tag)? {

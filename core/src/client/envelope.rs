@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::contact::same_key;
+use super::sync::Candidate;
 use super::transport::unexpected;
 use crate::defence::{Defence, defend, stands};
 use crate::env::{Clock, Entropy};
@@ -172,8 +173,11 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     }
 
     /// Finds the key of a space that moved on: its owner sent it to everybody who stays.
-    pub(super) async fn newer_key(&mut self, link: &LinkEntry) -> Result<(), Error> {
-        let epoch = self.open_space(&link.space)?.epoch;
+    pub(super) async fn newer_key(
+        &mut self,
+        link: &LinkEntry,
+        epoch: Epoch,
+    ) -> Result<Candidate, Error> {
         let mut newer: Vec<SignedEnvelope> = self.inbox(link.owner, Some(link.space)).await?;
         // The server may show others than it was asked for, with any number on them: those say
         // nothing here, and one that does not open hides none that does.
@@ -191,11 +195,11 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let mut fault = None;
         for signed in newer.iter().rev() {
             match self.open_envelope(&owner, signed) {
-                Ok(opened) => {
-                    if let Some(space) = self.spaces.get_mut(&link.space) {
-                        space.rekeyed(opened.epoch, opened.key);
-                    }
-                    return Ok(());
+                Ok(Opened { epoch, key, .. }) => {
+                    return Ok(Candidate {
+                        space: self.under(link.space, epoch, key),
+                        proven: false,
+                    });
                 }
                 Err(error) => fault = fault.or(Some(error)),
             }

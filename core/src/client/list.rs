@@ -1,7 +1,6 @@
 //! Lists a directory: all of it, at one head, or nothing.
 
 use super::sync::Want;
-use super::upload::shown;
 use super::{Freshness, Session};
 use crate::defence::{Defence, defend};
 use crate::env::{Clock, Entropy};
@@ -103,11 +102,10 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         for _ in 0..self.config.limits.pages_max {
             let select = Selection::Page { from, count: PAGE };
             let want = Want {
-                space: self.private,
                 select,
-                cold: true,
+                ..Want::head(self.private)
             };
-            shown(self.read_one(want).await?)?;
+            self.read_one(want).await?;
             let space = self.open_space(&self.private)?;
             let warm = space.warm.as_ref().ok_or(Violation::OutOfTurn)?;
             if head.is_some_and(|head| head != warm.hash) {

@@ -2,13 +2,14 @@
 
 use super::Session;
 use super::space::{SlotKind, Space};
-use super::sync::{Seen, Want};
+use super::sync::{Candidate, Seen, Want};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Usage, Violation};
-use crate::id::{LeafHash, SpaceId, Tag};
+use crate::id::{Epoch, LeafHash, SpaceId, Tag};
 use crate::remote::{Remote, Vault};
 use crate::secret::EpochKey;
 use crate::wire::{Entry, FileEntry, LinkEntry, Region};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Where a file's content is described.
@@ -79,9 +80,6 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             wants.push(Want::tags(space.id, Vec::from([space.only_tag()])));
         }
         let seen = self.read(&wants).await?;
-        if seen.first() != Some(&Seen::Shown) {
-            return Err(Violation::Missing.into());
-        }
         let link = match self.entry(&self.private, &tag)? {
             None => return Ok(Located::Nothing),
             Some((leaf, Entry::File(file))) => {
@@ -127,42 +125,45 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
 
     /// Reads the one file of a linked space, under whatever key the space has by now.
     pub(super) async fn open_link(&mut self, link: &LinkEntry) -> Result<(), Error> {
-        if self
-            .spaces
-            .get(&link.space)
-            .is_none_or(|space| space.epoch < link.epoch)
-        {
-            let key = EpochKey::copy_from(link.epoch_key.expose());
-            self.spaces
-                .insert(link.space, Space::new(link.space, link.epoch, key));
-        }
-        let open = self.open_space(&link.space)?;
-        let (epoch, key) = (open.epoch, EpochKey::copy_from(open.key.expose()));
-        let entered = self.enter_link(link).await;
-        if let (Err(_), Some(space)) = (&entered, self.spaces.get_mut(&link.space))
-            && space.epoch != epoch
-        {
-            // A key that no head committed to does not stay in the place of one that works.
-            space.rekeyed(epoch, key);
-        }
-        entered
-    }
-
-    async fn enter_link(&mut self, link: &LinkEntry) -> Result<(), Error> {
+        let open = self.spaces.get(&link.space);
+        let mut candidate = match open.is_none_or(|space| space.epoch < link.epoch) {
+            true => Some(Candidate {
+                space: self.under(
+                    link.space,
+                    link.epoch,
+                    EpochKey::copy_from(link.epoch_key.expose()),
+                ),
+                proven: true,
+            }),
+            false => None,
+        };
         let mut tries = 0;
         loop {
-            let tag = self.open_space(&link.space)?.only_tag();
-            match self
-                .read_one(Want::tags(link.space, Vec::from([tag])))
-                .await?
-            {
-                Seen::Shown => return Ok(()),
-                Seen::Closed => {
-                    self.try_again(&mut tries)?;
-                    self.newer_key(link).await?;
+            let (tag, epoch) = match &candidate {
+                Some(Candidate { space, .. }) => (space.only_tag(), space.epoch),
+                None => {
+                    let space = self.open_space(&link.space)?;
+                    (space.only_tag(), space.epoch)
                 }
+            };
+            let want = Want {
+                candidate,
+                ..Want::tags(link.space, Vec::from([tag]))
+            };
+            if self.read_one(want).await? == Seen::Shown {
+                return Ok(());
             }
+            self.try_again(&mut tries)?;
+            candidate = Some(self.newer_key(link, epoch).await?);
         }
+    }
+
+    /// A space under another key than it is open with, if it is open.
+    pub(super) fn under(&self, id: SpaceId, epoch: Epoch, key: EpochKey) -> Arc<Space> {
+        let mut space = Space::new(id, epoch, key);
+        let open = self.spaces.get(&id);
+        space.roster = open.and_then(|space| space.roster.clone());
+        Arc::new(space)
     }
 
     /// A name that must lead to a file.

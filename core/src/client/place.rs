@@ -10,7 +10,7 @@ use crate::id::{Checkpoint, SpaceId};
 use crate::remote::{Remote, Vault};
 use crate::tree::{Mountain, history_leaf};
 use crate::verify::checkpoint_of;
-use crate::wire::{AtHeight, HistoryNode, LinkEntry, Selection, SignedHead, View};
+use crate::wire::{AtHeight, HistoryNode, LinkEntry, SignedHead, View};
 use alloc::vec::Vec;
 
 /// What is in the place of a head that is said to have lost.
@@ -39,7 +39,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ) -> Result<Place, Error> {
         let epoch = self.open_space(&space)?.epoch;
         let before = mountain(&self.remembered(&space))?;
-        if self.read_at(space, own.height).await? == Seen::Shown {
+        if self.read_at(Want::head(space), own.height).await? == Seen::Shown {
             return Ok(match self.accepted(&space) == Some(own) {
                 true if stands(Defence::OwnPlace) => Place::Stands,
                 _ => Place::Lost,
@@ -74,11 +74,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             // Another head took the place, and this is it.
             return Ok(newest == own);
         }
-        let want = Want {
-            space,
-            select: Selection::Nothing,
-            cold: true,
-        };
+        let want = Want::head(space);
         let mut after = self.request(&want)?;
         after.at = AtHeight::Exactly(newest.height);
         after.trusted = Some(own);

@@ -4,10 +4,9 @@ use super::Session;
 use super::commit::{Draft, Landed, NewLeaf};
 use super::contact::{ContactStanding, Met, same_key};
 use super::envelope::Opened;
-use super::space::{SlotKind, Space};
-use super::sync::Want;
-use super::upload::{Packer, shown};
-use crate::defence::{Defence, defend};
+use super::space::SlotKind;
+use super::sync::{Candidate, Seen, Want};
+use super::upload::Packer;
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Usage, Violation};
 use crate::id::{EnvelopeId, Epoch, Fingerprint, SpaceId, Tag, UserId};
@@ -112,7 +111,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// The name is free, and the invitation was not received before.
     async fn check_free(&mut self, tag: Tag, marker: Tag, pin: Tag) -> Result<(), Error> {
         let want = Want::tags(self.private, Vec::from([tag, marker, pin]));
-        shown(self.read_one(want).await?)?;
+        self.read_one(want).await?;
         let private = self.open_space(&self.private)?;
         if private.leaf(&marker).is_some() {
             return Err(Usage::AlreadyReceived.into());
@@ -130,52 +129,30 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             return Err(Violation::Misbound.into());
         }
         let open = self.spaces.get(&opened.space).map(|space| space.epoch);
-        if open.is_some_and(|epoch| epoch >= opened.epoch) {
-            return self.members_of(met, opened).await;
-        }
-        // A key that no head commits to yet must not take the place of one that works.
-        let key = EpochKey::copy_from(opened.key.expose());
-        let mut candidate = Space::new(opened.space, opened.epoch, key);
-        let before = self.spaces.remove(&opened.space);
-        candidate.roster = before.as_ref().and_then(|space| space.roster.clone());
-        self.spaces.insert(opened.space, candidate);
-        let entered = self.members_of(met, opened).await;
-        if entered.is_err() {
-            match before {
-                Some(before) => self.spaces.insert(opened.space, before),
-                None => self.spaces.remove(&opened.space),
-            };
-        }
-        entered
-    }
-
-    async fn members_of(
-        &mut self,
-        met: &Met,
-        opened: &Opened,
-    ) -> Result<(UserId, Fingerprint), Error> {
-        let tag = self.open_space(&opened.space)?.only_tag();
-        shown(
-            self.read_one(Want::tags(opened.space, Vec::from([tag])))
-                .await?,
-        )?;
-        let space = self.open_space(&opened.space)?;
-        let roster = space.roster.as_ref().ok_or(Violation::OutOfTurn)?;
-        let own = (self.account.user, self.account.fingerprint);
-        let sender = (met.contact.user, met.contact.fingerprint);
-        let member = |(user, key): (UserId, Fingerprint)| {
-            roster
-                .members
-                .get(&user)
-                .is_some_and(|member| member.fingerprint == key)
+        let candidate = match open.is_none_or(|epoch| epoch < opened.epoch) {
+            true => Some(Candidate {
+                space: self.under(
+                    opened.space,
+                    opened.epoch,
+                    EpochKey::copy_from(opened.key.expose()),
+                ),
+                proven: false,
+            }),
+            false => None,
         };
-        let vouched = member(own) && roster.ever.contains(&sender);
-        defend!(Defence::EnvelopeMember, vouched, Violation::Misbound);
-        let owner_key = roster
-            .members
-            .get(&roster.owner)
-            .map(|member| member.fingerprint);
-        Ok((roster.owner, owner_key.ok_or(Violation::Misbound)?))
+        let want = Want {
+            candidate,
+            sender: Some((met.contact.user, met.contact.fingerprint)),
+            ..Want::head(opened.space)
+        };
+        if self.read_one(want).await? == Seen::Closed {
+            return Err(Unavailable::Closed.into());
+        }
+        let roster = self.open_space(&opened.space)?.roster.as_ref();
+        let roster = roster.ok_or(Violation::OutOfTurn)?;
+        let owner = roster.members.get(&roster.owner);
+        let owner = owner.ok_or(Violation::Misbound)?;
+        Ok((roster.owner, owner.fingerprint))
     }
 
     fn received(

@@ -6,9 +6,10 @@ use super::transport::unexpected;
 use super::{Forgotten, Session};
 use crate::defence::{Defence, defend};
 use crate::env::{Clock, Entropy};
-use crate::error::{Error, Violation};
+use crate::error::{Error, Unavailable, Violation};
 use crate::id::{Fingerprint, Height, LeafHash, RosterNumber, SpaceId, UserId};
 use crate::remote::{Remote, Vault};
+use crate::secret::EpochKey;
 use crate::tree::{Lookup, directory, leaf_hash};
 use crate::verify::{
     Accepted, Contact, Known, Offer, Place, Roster, apply_changes, check_head, check_record,
@@ -20,6 +21,7 @@ use crate::wire::{
 };
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// What one read wants of one space.
@@ -29,17 +31,41 @@ pub(super) struct Want {
     pub(super) select: Selection,
     /// Ask anew even if everything is at hand: something did not fit.
     pub(super) cold: bool,
+    /// The key to ask under, if not that of the open space.
+    pub(super) candidate: Option<Candidate>,
+    /// Who invited this account, and must be or have been a member as the account is one now.
+    pub(super) sender: Option<(UserId, Fingerprint)>,
+}
+
+/// A space under a key that no head was seen to commit to in this session. It becomes the open one
+/// with the first head that is accepted under it, and is nothing before.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) space: Arc<Space>,
+    /// This account has read the space under that key, so that the server cannot deny it.
+    pub(super) proven: bool,
 }
 
 impl Want {
+    /// The newest head of a space, and nothing under it.
+    pub(super) fn head(space: SpaceId) -> Self {
+        Self {
+            space,
+            select: Selection::Nothing,
+            cold: true,
+            candidate: None,
+            sender: None,
+        }
+    }
+
     /// The given slots of a space.
     pub(super) fn tags(space: SpaceId, mut tags: Vec<crate::id::Tag>) -> Self {
         tags.sort_unstable();
         tags.dedup();
         Self {
-            space,
             select: Selection::Tags(tags),
             cold: false,
+            ..Self::head(space)
         }
     }
 }
@@ -79,6 +105,7 @@ struct Judged {
     roster: Roster,
     warm: Warm,
     contacts: Vec<Contact>,
+    candidate: Option<Candidate>,
 }
 
 /// What was seen of every space that was asked for, and what is to be accepted.
@@ -121,17 +148,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 .map(|want| self.request(want))
                 .collect::<Result<_, _>>()?;
             let views = self.views(requests, wants.len()).await?;
-            if let Some((space, to)) = self.further_than_one_step(wants, &views) {
+            if let Some(want) = self.further_than_one_step(wants, &views) {
+                // Each step was verified, and stays: the next try goes on from here.
                 walked += 1;
-                defend!(
-                    Defence::SkipBound,
-                    walked <= self.config.limits.walk_max,
-                    Violation::FastForward {
-                        trusted: self.trusted_height(&space),
-                        offered: to
-                    }
-                );
-                self.step(space).await?;
+                if walked > self.config.limits.walk_max {
+                    return Err(Unavailable::Contended.into());
+                }
+                self.step(want).await?;
                 continue;
             }
             match self.judge_all(wants, views, Aim::Content) {
@@ -140,10 +163,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                     return Ok(seen);
                 }
                 Err(offence) => {
-                    let space = offence.0.space;
-                    return Err(match self.held_against(offence) {
-                        Error::Violation(Violation::BadProof) => self.diagnose(space).await,
-                        error => error,
+                    let of = |want: &&Want| want.space == offence.0.space;
+                    let want = wants.iter().find(of);
+                    return Err(match (self.held_against(offence), want) {
+                        (Error::Violation(Violation::BadProof), Some(want)) => {
+                            self.diagnose(want).await
+                        }
+                        (error, _) => error,
                     });
                 }
             }
@@ -170,10 +196,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         }
     }
 
-    fn space(&self, id: &SpaceId) -> Result<&Space, Error> {
-        self.spaces
-            .get(id)
-            .ok_or_else(|| Violation::OutOfTurn.into())
+    /// The space that is asked for, under the key that it is asked under.
+    fn space<'a>(&'a self, want: &'a Want) -> Result<&'a Space, Error> {
+        match &want.candidate {
+            Some(candidate) => Ok(&candidate.space),
+            None => self.open_space(&want.space),
+        }
     }
 
     fn trusted_height(&self, space: &SpaceId) -> Height {
@@ -182,7 +210,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     }
 
     pub(super) fn request(&self, want: &Want) -> Result<ViewRequest, Error> {
-        let space = self.space(&want.space)?;
+        let space = self.space(want)?;
         Ok(ViewRequest {
             locator: space.locator,
             at: AtHeight::Newest,
@@ -198,7 +226,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     }
 
     /// A shown head that is further ahead than one proof may skip.
-    fn further_than_one_step(&self, wants: &[Want], views: &[View]) -> Option<(SpaceId, Height)> {
+    fn further_than_one_step<'a>(&self, wants: &'a [Want], views: &[View]) -> Option<&'a Want> {
         let limits = &self.config.limits;
         wants.iter().zip(views).find_map(|(want, view)| {
             let View::Shown { head, .. } = view else {
@@ -207,18 +235,18 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             let offered = head.head.height;
             let trusted = self.accepted(&want.space)?.height;
             let far = offered.0 > trusted.0.saturating_add(limits.skip_max);
-            (far && offered.0 <= limits.counter_max).then_some((want.space, offered))
+            (far && offered.0 <= limits.counter_max).then_some(want)
         })
     }
 
     /// Walks as far as one proof goes.
-    async fn step(&mut self, space: SpaceId) -> Result<(), Error> {
+    async fn step(&mut self, towards: &Want) -> Result<(), Error> {
         let height = Height(
-            self.trusted_height(&space)
+            self.trusted_height(&towards.space)
                 .0
                 .saturating_add(self.config.limits.skip_max),
         );
-        match self.read_at(space, height).await? {
+        match self.read_at(place_of(towards), height).await? {
             Seen::Shown => Ok(()),
             Seen::Closed => Err(Violation::OutOfTurn.into()),
         }
@@ -226,12 +254,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
 
     /// Reads the head of one height, and nothing under it. Whatever stands there from then on is
     /// in the history of every head that is accepted later.
-    pub(super) async fn read_at(&mut self, space: SpaceId, height: Height) -> Result<Seen, Error> {
-        let want = Want {
-            space,
-            select: Selection::Nothing,
-            cold: true,
-        };
+    pub(super) async fn read_at(&mut self, want: Want, height: Height) -> Result<Seen, Error> {
         let mut request = self.request(&want)?;
         request.at = AtHeight::Exactly(height);
         let views = self.views(Vec::from([request]), 1).await?;
@@ -240,9 +263,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             Some(View::Closed) => true,
             _ => false,
         };
-        if !in_place {
-            return Err(Violation::OutOfTurn.into());
-        }
+        defend!(Defence::ViewHeight, in_place, Violation::OutOfTurn);
         let (seen, judged) = self
             .judge_all(core::slice::from_ref(&want), views, Aim::Place)
             .map_err(|offence| self.held_against(offence))?;
@@ -258,10 +279,14 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         for (want, view) in wants.iter().zip(views) {
             let here = |error| Offence::of(want.space, error);
             match view {
-                View::Absent => return Err(here(self.absent(want))),
+                View::Absent => return Err(here(absent(want))),
+                // Nobody moves a private space.
+                View::Closed if want.space == self.private => {
+                    return Err(here(Violation::Missing.into()));
+                }
                 View::Closed => seen.push(Seen::Closed),
                 View::Same => {
-                    let space = self.space(&want.space).map_err(here)?;
+                    let space = self.space(want).map_err(here)?;
                     if want.cold || space.warm_for(&want.select).is_none() {
                         return Err(here(Violation::OutOfTurn.into()));
                     }
@@ -294,18 +319,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         Ok((seen, judged))
     }
 
-    /// A space that this session knows of exists: an accepted head, the key bag or an envelope
-    /// promises it.
-    fn absent(&self, want: &Want) -> Error {
-        match want.space == self.private || self.accepted(&want.space).is_some() {
-            true => Violation::Missing.into(),
-            false => crate::error::Unavailable::Withheld.into(),
-        }
-    }
-
     fn judge(&self, want: &Want, shown: Shown, aim: Aim) -> Result<Judged, Error> {
         self.check_counts(&shown)?;
-        let space = self.space(&want.space)?;
+        let space = self.space(want)?;
         let state = self.remembered(&want.space);
         let known_mountain = mountain(&state)?;
         let mut pool = Pool {
@@ -345,6 +361,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             author: Some(&author),
         };
         let accepted = check_head(&known, &offer)?;
+        if let Some(sender) = want.sender {
+            let own = (self.account.user, self.account.fingerprint);
+            let member = roster.members.get(&own.0);
+            let vouched = member.is_some_and(|member| member.fingerprint == own.1)
+                && roster.ever.contains(&sender);
+            defend!(Defence::EnvelopeMember, vouched, Violation::Misbound);
+        }
         let leaves = check_directory(&want.select, &shown)?;
         let warm = Warm {
             hash: accepted.checkpoint.head,
@@ -359,6 +382,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             roster,
             warm,
             contacts,
+            candidate: want.candidate.clone(),
         })
     }
 
@@ -390,6 +414,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             for contact in one.contacts {
                 self.contacts.insert(contact.fingerprint, contact);
             }
+            let candidate = one.candidate.map(|candidate| candidate.space);
+            // A head that was passed on the way to a newer one may be of an earlier key.
+            if let Some(space) = candidate.filter(|space| space.epoch == one.state.epoch) {
+                let key = EpochKey::copy_from(space.key.expose());
+                self.spaces
+                    .insert(space.id, Space::new(space.id, space.epoch, key));
+            }
             if let Some(space) = self.spaces.get_mut(&one.space) {
                 space.roster = Some(one.roster);
                 space.warm = Some(one.warm);
@@ -420,20 +451,16 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
 
     /// The history of an offered head does not contain the trusted head. If the server shows
     /// another head in the trusted one's place, the two are a fork; otherwise the proof is bad.
-    async fn diagnose(&mut self, space: SpaceId) -> Error {
-        match self.head_in_place(space).await {
+    async fn diagnose(&mut self, offended: &Want) -> Error {
+        match self.head_in_place(offended).await {
             Err(fork @ Error::Violation(Violation::Fork { .. })) => fork,
             _ => Violation::BadProof.into(),
         }
     }
 
-    async fn head_in_place(&mut self, space: SpaceId) -> Result<(), Error> {
-        let trusted = self.accepted(&space).ok_or(Violation::BadProof)?;
-        let want = Want {
-            space,
-            select: Selection::Nothing,
-            cold: true,
-        };
+    async fn head_in_place(&mut self, offended: &Want) -> Result<(), Error> {
+        let trusted = self.accepted(&offended.space).ok_or(Violation::BadProof)?;
+        let want = place_of(offended);
         let mut request = self.request(&want)?;
         request.at = AtHeight::Exactly(trusted.height);
         let views = self.views(Vec::from([request]), 1).await?;
@@ -450,6 +477,24 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             let _ = self.keep_contradiction(head);
         }
         error
+    }
+}
+
+/// The same space under the same key, and nothing under its head.
+fn place_of(want: &Want) -> Want {
+    Want {
+        candidate: want.candidate.clone(),
+        ..Want::head(want.space)
+    }
+}
+
+/// What it means that the server knows no space under the key that was asked with. Where a head was
+/// accepted under it, in this session or before this account linked to it, the space is denied; a
+/// key that somebody sent may be of no use.
+fn absent(want: &Want) -> Error {
+    match &want.candidate {
+        Some(candidate) if !candidate.proven => Unavailable::Withheld.into(),
+        _ => Violation::Missing.into(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::Session;
 use super::commit::{Draft, Landed, NewLeaf};
 use super::locate::Located;
 use super::stretch::Stretch;
-use super::sync::{Seen, Want};
+use super::sync::Want;
 use super::transport::unexpected;
 use crate::chunk::{SEGMENT_CONTENT_MAX, SEGMENT_SEALED_MAX, seal_segment};
 use crate::defence::{Defence, construct};
@@ -298,7 +298,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 .iter()
                 .map(|(name, _)| self.name_tag(name))
                 .collect::<Result<_, _>>()?;
-            shown(self.read_one(Want::tags(private, tags)).await?)?;
+            self.read_one(Want::tags(private, tags)).await?;
             let mut draft = Draft::default();
             let mut linked = Vec::new();
             let mut packer = Packer::new(&mut self.ports.entropy);
@@ -491,13 +491,5 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
         };
         draft.leaves.insert(tag, Some(leaf));
         Ok(draft)
-    }
-}
-
-/// A view was shown, and nothing else will do.
-pub(super) fn shown(seen: Seen) -> Result<(), Error> {
-    match seen {
-        Seen::Shown => Ok(()),
-        Seen::Closed => Err(Unavailable::Closed.into()),
     }
 }

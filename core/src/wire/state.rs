@@ -61,7 +61,7 @@ pub struct TrustedState {
     pub fingerprint: Fingerprint,
     /// This device.
     pub device: DeviceId,
-    /// The iterations that the account was opened with last.
+    /// The iterations that the account was opened with when this device met it; never fewer again.
     pub iterations: u32,
     /// The salt seed of the account.
     pub salt_seed: [u8; 32],
