@@ -65,7 +65,6 @@ pub const UNAVAILABLES: [&str; 17] = [
 /// The mistakes of a caller, by the names that the client gives them.
 pub const USAGES: [&str; 13] = [
     "already-received",
-    "already-shared",
     "bad-statement",
     "empty-name",
     "full",
@@ -74,6 +73,7 @@ pub const USAGES: [&str; 13] = [
     "not-owner",
     "not-shared",
     "oneself",
+    "other-content",
     "too-long",
     "unknown-contact",
     "wrong-device",
