@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -35,6 +36,11 @@ pub(crate) struct Serve {
     /// the server's part alone; sessions are `alice/1`, `alice/2`, and so on
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
+    /// Keep what no current state of any file needs for so many seconds, and at most twice as long:
+    /// for readers that began before, and for uploads that were cut off
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400,
+        value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    grace: u64,
     /// The deployment's name, the same that its users have; a script's names of users need it
     #[arg(
         long,
@@ -101,7 +107,11 @@ pub(crate) fn run(arguments: &Serve, output: &mut impl Write) -> Result<Status, 
         writeln!(output, "listening on http://{address}")
             .and_then(|()| output.flush())
             .map_err(|error| Fault::output(&error))?;
-        let served = serve(listener, service, Bounds::default(), told).await;
+        let bounds = Bounds {
+            grace: Duration::from_secs(arguments.grace),
+            ..Bounds::default()
+        };
+        let served = serve(listener, service, bounds, told).await;
         served.map_err(|error| Fault::machine(error.to_string()))
     })?;
     let fault = fault.lock().unwrap_or_else(PoisonError::into_inner).take();

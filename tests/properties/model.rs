@@ -9,7 +9,12 @@ use turncoat_core::{Error, Unavailable, Usage};
 use turncoat_tests::{Deployment, TestSession, now};
 
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
-const NAMES: [&str; 3] = ["a", "b", ""];
+/// The last one is kept in a pack.
+const LONG: &str = match core::str::from_utf8(&[b'n'; 300]) {
+    Ok(name) => name,
+    Err(_) => "",
+};
+const NAMES: [&str; 4] = ["a", "b", "", LONG];
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -312,6 +317,7 @@ proptest! {
     #[test]
     fn f15_any_sequence_of_operations_equals_the_model(
         acts in proptest::collection::vec((0..USERS.len(), 0..2_usize, act()), 1..40),
+        swept in any::<bool>(),
     ) {
         let world = Deployment::new(5);
         let mut sessions: Vec<Vec<TestSession>> = Vec::new();
@@ -325,6 +331,9 @@ proptest! {
             let expected = model.apply(*user, act);
             let said = play(&mut sessions[*user][*device], act);
             prop_assert_eq!(said, expected, "{} {}: {:?}", USERS[*user], device, act);
+            if swept {
+                world.sweep();
+            }
         }
     }
 }

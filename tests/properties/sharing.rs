@@ -37,6 +37,31 @@ fn hand(from: &mut TestSession, sender: &str, to: &mut TestSession, recipient: &
 }
 
 #[test]
+fn what_only_a_sealed_leaf_names_outlives_every_sweep() {
+    let world = Deployment::new(71);
+    let [mut alice, mut bob, mut carol] = users(&world, ["alice", "bob", "carol"]);
+    let long = [b'n'; 300];
+    now(alice.upload_all(&long, b"one")).expect("an upload");
+    for (user, session) in [("bob", &mut bob), ("carol", &mut carol)] {
+        now(alice.share(&long, user.as_bytes())).expect("a share");
+        now(session.receive(b"alice", Pick::Name(&long), &long)).expect("a receipt");
+    }
+    // The older content is under a key that is in a keyring from here on.
+    now(alice.revoke(&long, b"carol")).expect("a revocation");
+    now(bob.append(&long, b", two")).expect("an append");
+    assert!(world.sweep() > 0);
+    now(alice.append(&long, b", three")).expect("an append");
+    assert!(world.sweep() > 0);
+    for user in ["alice", "bob"] {
+        let mut fresh = world.device(user, "fresh").login().expect("a login");
+        let listing = now(fresh.list()).expect("a listing");
+        assert_eq!(listing.names, [long.to_vec()]);
+        assert_eq!(read(&mut fresh, &long), b"one, two, three");
+    }
+    assert_eq!(world.sweep(), 0);
+}
+
+#[test]
 fn f16_a_receipt_on_one_device_is_seen_on_the_other() {
     let world = Deployment::new(1);
     let [mut alice, mut bob] = users(&world, ["alice", "bob"]);

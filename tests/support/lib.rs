@@ -10,6 +10,8 @@ use std::task::{Context, Poll, Waker};
 use turncoat_adversary::chooser::DeviceEntropy;
 use turncoat_adversary::client::DeviceName;
 use turncoat_adversary::honest::native::{Native, Settings};
+use turncoat_adversary::honest::reach::unreached;
+use turncoat_adversary::honest::storage::{Batch, Storage as _};
 use turncoat_adversary::honest::store::Versions;
 use turncoat_adversary::pool;
 use turncoat_core::env::Clock;
@@ -349,6 +351,22 @@ impl Deployment {
         objects
             .map(|(key, bytes)| (format!("{key:?}"), bytes.to_vec()))
             .collect()
+    }
+
+    /// Forgets at once what no newest head reaches, as an honest server does after a while.
+    ///
+    /// # Panics
+    ///
+    /// If a head reaches what is not there.
+    pub fn sweep(&self) -> usize {
+        let mut server = self.server.borrow_mut();
+        let unreached = unreached(&server.1.rehearsal()).expect("what heads reach is there");
+        let mut batch = Batch::new();
+        let swept = unreached.len();
+        unreached.into_iter().for_each(|key| batch.delete(key));
+        let mut view = server.1.view(&DeviceName::parse("nobody"), 0);
+        view.apply(batch).expect("it is in memory");
+        swept
     }
 
     /// An empty one whose store keeps the hash of a pack instead of the pack. Files that take

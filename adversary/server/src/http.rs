@@ -17,6 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
 use turncoat_adversary::honest::native::Handled;
 use turncoat_core::wire::Refusal;
 use turncoat_remote::api::{MEDIA_TYPE, Operation, status};
@@ -39,6 +40,8 @@ pub struct Bounds {
     pub request_time: Duration,
     /// For what is under way when the server is told to stop.
     pub stop_time: Duration,
+    /// Between two sweeps of the store: what no head reaches is kept once to twice as long.
+    pub grace: Duration,
 }
 
 impl Default for Bounds {
@@ -49,6 +52,7 @@ impl Default for Bounds {
             header_time: Duration::from_secs(10),
             request_time: Duration::from_secs(30),
             stop_time: Duration::from_secs(10),
+            grace: Duration::from_secs(24 * 60 * 60),
         }
     }
 }
@@ -80,9 +84,19 @@ pub async fn serve(
     let (stopping, stopped) = tokio::sync::watch::channel(false);
     let mut stop = pin!(stop);
     let mut open = JoinSet::new();
+    let grace = shared.bounds.grace;
+    let mut sweeps = tokio::time::interval_at(Instant::now() + grace, grace);
+    sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let stream = tokio::select! {
             () = &mut stop => break,
+            _ = sweeps.tick() => {
+                let service = Arc::clone(&shared.service);
+                open.spawn(async move {
+                    let _swept = tokio::task::spawn_blocking(move || service.sweep()).await;
+                });
+                continue;
+            }
             Some(_) = open.join_next() => continue,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,

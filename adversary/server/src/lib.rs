@@ -7,4 +7,5 @@ pub mod api;
 pub mod door;
 pub mod http;
 pub mod service;
+pub mod shelf;
 pub mod store;

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use turncoat_adversary::front::turned::Turned;
 use turncoat_adversary::honest::native::{Handled, Native, Settings};
+use turncoat_adversary::honest::storage::StorageFault;
 use turncoat_core::id::UserId;
 use turncoat_core::wire::{Frame as _, Pack, Refusal, Request, RequestBody};
 use turncoat_remote::api::{Operation, refusal};
 
 use crate::door::Door;
-use crate::store::Durable;
+use crate::store::{Durable, Swept};
 
 /// Says what was refused, one line each. A line names no user, no key and no content.
 pub type Log = Box<dyn Fn(&str) + Send + Sync>;
@@ -77,6 +78,16 @@ impl Honest {
         }
         let _alone = pack_of(&request.body).map(|pack| self.lane(pack));
         Native::handle_packs(&mut self.packs.clone(), &request.body)
+    }
+
+    /// Sweeps the store while nothing else is done to it.
+    fn sweep(&self) -> Result<Swept, StorageFault> {
+        let mut state = self.state();
+        let lanes = self.writing.iter();
+        let _alone: Vec<_> = lanes
+            .map(|lane| lane.lock().unwrap_or_else(PoisonError::into_inner))
+            .collect();
+        state.store.sweep()
     }
 
     /// Waits until no other request writes a pack of this name.
@@ -153,6 +164,23 @@ impl Service {
 
     fn door(&self) -> MutexGuard<'_, Door> {
         self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what no head has reached since the sweep before. A server that a script turned
+    /// keeps everything. Blocks, and has every request wait.
+    pub fn sweep(&self) {
+        let Rules::Honest(honest) = &self.rules else {
+            return;
+        };
+        match honest.sweep() {
+            Ok(Swept { gone: 0, .. }) => {}
+            Ok(Swept { gone, waiting }) => {
+                (self.log)(&format!("swept: {gone} objects are gone, {waiting} wait"));
+            }
+            Err(StorageFault) => (self.log)(
+                "not swept: what the newest heads need cannot all be read, so nothing is deleted",
+            ),
+        }
     }
 
     /// Writes a line about a request that was refused.

@@ -3,134 +3,20 @@
 //! A pack is durable before the head that needs it: first the file and its folder are synced, then
 //! the database commits. What a failure leaves between the two is a pack that nothing names.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use redb::{
     Database, DatabaseError, ReadableTable as _, StorageBackend, TableDefinition, TableError,
 };
+use turncoat_adversary::honest::reach::{Listed, unreached};
 use turncoat_adversary::honest::storage::{Batch, Bytes, Key, Kind, Storage, StorageFault, part};
 
-/// Where packs are kept.
-pub trait Shelf: Send + Sync + 'static {
-    /// The pack of this name, if it is there.
-    ///
-    /// # Errors
-    ///
-    /// The machine's.
-    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
-
-    /// The bytes of a pack from `offset` on, at most `size` of them, if it is there.
-    ///
-    /// # Errors
-    ///
-    /// The machine's.
-    fn read_part(&self, name: &str, offset: usize, size: usize) -> io::Result<Option<Vec<u8>>> {
-        let whole = self.read(name)?;
-        Ok(whole.map(|whole| part(&whole, offset, size).to_vec()))
-    }
-
-    /// Keeps a pack. It is durable, and there as a whole, once this returns.
-    ///
-    /// # Errors
-    ///
-    /// The machine's.
-    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
-
-    /// Forgets a pack; that there is none is no error.
-    ///
-    /// # Errors
-    ///
-    /// The machine's.
-    fn remove(&self, name: &str) -> io::Result<()>;
-
-    /// The names of all packs that are there as a whole.
-    ///
-    /// # Errors
-    ///
-    /// The machine's.
-    fn names(&self) -> io::Result<Vec<String>>;
-}
-
-/// Packs as files, in one folder for each first byte of their names.
-#[derive(Debug)]
-pub struct Folder(PathBuf);
-
-impl Folder {
-    fn place(&self, name: &str) -> (PathBuf, PathBuf) {
-        let folder = self.0.join(name.get(..2).unwrap_or("xx"));
-        let file = folder.join(name);
-        (folder, file)
-    }
-}
-
-impl Shelf for Folder {
-    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.place(name).1) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn read_part(&self, name: &str, offset: usize, size: usize) -> io::Result<Option<Vec<u8>>> {
-        let mut file = match File::open(self.place(name).1) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file?,
-        };
-        if offset > 0 {
-            file.seek(io::SeekFrom::Start(offset as u64))?;
-        }
-        let mut bytes = Vec::new();
-        // No more than is asked for, which was checked before; a hint, not a promise.
-        bytes.reserve_exact(size.min(8 << 20));
-        file.take(size as u64).read_to_end(&mut bytes)?;
-        Ok(Some(bytes))
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let (folder, file) = self.place(name);
-        if !folder.is_dir() {
-            fs::create_dir_all(&folder)?;
-            File::open(&self.0)?.sync_all()?;
-        }
-        let partial = file.with_extension("partial");
-        let mut writer = File::create(&partial)?;
-        writer.write_all(bytes)?;
-        writer.sync_data()?;
-        fs::rename(&partial, &file)?;
-        File::open(&folder)?.sync_all()
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        match fs::remove_file(self.place(name).1) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-
-    fn names(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for folder in fs::read_dir(&self.0)? {
-            let folder = folder?;
-            if !folder.file_type()?.is_dir() {
-                continue;
-            }
-            for file in fs::read_dir(folder.path())? {
-                let name = file?.file_name().to_string_lossy().into_owned();
-                // What was being written when a server ended is no pack.
-                if !name.ends_with(".partial") {
-                    names.push(name);
-                }
-            }
-        }
-        names.sort();
-        Ok(names)
-    }
-}
+pub use crate::shelf::{Disk, Folder, Shelf};
 
 /// Why a store does not open.
 #[derive(Debug)]
@@ -173,9 +59,21 @@ impl From<DatabaseError> for NoStore {
 }
 
 /// The version of the store's layout.
-const LAYOUT: u64 = 1;
+const LAYOUT: u64 = 2;
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about");
 const SECRETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("secrets");
+
+/// What no head reached at the latest sweep.
+const UNREACHED: TableDefinition<'_, &[u8], ()> = TableDefinition::new("unreached");
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Objects that are gone.
+    pub gone: usize,
+    /// Objects that will be gone after the next sweep, if no head reaches them by then.
+    pub waiting: usize,
+}
 
 /// The store.
 #[derive(Clone)]
@@ -195,7 +93,7 @@ impl Durable {
         fs::create_dir_all(&packs)?;
         let database = Database::create(folder.join("objects.redb"))?;
         File::open(folder)?.sync_all()?;
-        Self::over(database, Folder(packs))
+        Self::over(database, Folder::of(packs))
     }
 
     /// A store over a backend and a shelf of the caller's.
@@ -279,6 +177,62 @@ impl Durable {
         Ok(all)
     }
 
+    /// Forgets what no head reached at the sweep before and none reaches now. Nothing else may be
+    /// done to the store meanwhile. The time between two sweeps is the grace of readers that began
+    /// under an earlier head, and of uploads that are under way; no clock is asked.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageFault`], and nothing is forgotten, if anything that a head needs cannot be read.
+    pub fn sweep(&mut self) -> Result<Swept, StorageFault> {
+        let unreached = unreached(self).map_err(|_| StorageFault)?;
+        let waited = self.note_unreached(&unreached).map_err(|_| StorageFault)?;
+        let swept = Swept {
+            gone: waited.len(),
+            waiting: unreached.len() - waited.len(),
+        };
+        let mut batch = Batch::new();
+        waited.into_iter().for_each(|key| batch.delete(key));
+        self.apply(batch)?;
+        Ok(swept)
+    }
+
+    /// Notes what no head reaches; returns what was noted before. That is not noted again: if it
+    /// is written once more, it is new.
+    fn note_unreached(&self, unreached: &BTreeSet<Key>) -> Result<Vec<Key>, Failed> {
+        let writing = self.database.begin_write()?;
+        let mut waited = Vec::new();
+        {
+            let mut noted = writing.open_table(UNREACHED)?;
+            let before: BTreeSet<Vec<u8>> = noted
+                .iter()?
+                .map(|row| row.map(|(name, _)| name.value().to_vec()))
+                .collect::<Result<_, _>>()?;
+            noted.retain(|_, ()| false)?;
+            for key in unreached {
+                let name = [key.kind.name().as_bytes(), b"/", &key.id].concat();
+                match before.contains(&name) {
+                    true => waited.push(key.clone()),
+                    false => {
+                        noted.insert(name.as_slice(), ())?;
+                    }
+                }
+            }
+        }
+        writing.commit()?;
+        Ok(waited)
+    }
+
+    fn names_of(&self, kind: Kind) -> Result<Vec<Key>, Failed> {
+        let reading = self.database.begin_read()?;
+        let table = match reading.open_table(table(kind)) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            table => table?,
+        };
+        let rows = table.iter()?;
+        rows.map(|row| Ok(Key::new(kind, row?.0.value()))).collect()
+    }
+
     fn objects(&self) -> Result<Vec<(Key, Bytes)>, Failed> {
         let reading = self.database.begin_read()?;
         let mut all = Vec::new();
@@ -345,6 +299,18 @@ impl Durable {
 impl fmt::Debug for Durable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Durable").finish_non_exhaustive()
+    }
+}
+
+impl Listed for Durable {
+    fn keys(&self, kind: Kind) -> Result<Vec<Key>, StorageFault> {
+        if kind != Kind::Pack {
+            return self.names_of(kind).map_err(|_| StorageFault);
+        }
+        let names = self.packs.names().map_err(|_| StorageFault)?;
+        // What has no name of a pack is somebody else's.
+        let ids = names.iter().filter_map(|name| id(name));
+        Ok(ids.map(|id| Key::new(kind, id)).collect())
     }
 }
 

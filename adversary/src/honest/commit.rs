@@ -1,9 +1,9 @@
 //! Taking a new head: compare and swap, and everything that the head says is checked and stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use turncoat_core::Limits;
-use turncoat_core::id::{HeadHash, Height, LeafHash, Locator, Tag, UserId};
+use turncoat_core::id::{HeadHash, Height, LeafHash, Locator, PackId, Tag, UserId};
 use turncoat_core::tree::{ZERO, head_hash, leaf_hash, roster_hash};
 use turncoat_core::verify::{Roster, Unfit, check_commit};
 use turncoat_core::wire::{
@@ -11,7 +11,7 @@ use turncoat_core::wire::{
 };
 
 use super::history::{self, Indexed};
-use super::native::{Checks, Published, public_key, put_pack};
+use super::native::{Checks, Published, pack_key, public_key, put_pack};
 use super::read::{
     Delivered, SpaceRecord, delivered, envelope_key, head_key, inbox_key, leaf_key, roster_key,
     space_key,
@@ -64,6 +64,9 @@ pub(super) fn plan(
         };
         let newest = newest.zip(before.as_ref());
         check_commit(&terms.limits, newest, commit, &mut people).map_err(refusal)?;
+        if commit.moves_to.is_none() {
+            check_packs(storage, commit)?;
+        }
     }
     put_roster(batch, commit, current.as_ref(), before)?;
     put_directory(storage, batch, commit, current.as_ref())?;
@@ -188,6 +191,7 @@ fn put_directory(
         .all(|pair| pair[0].tag < pair[1].tag);
     ensure(rising)?;
     let changes: Vec<(Tag, Option<LeafHash>)> = commit.leaves.iter().map(slot).collect();
+    let beside = unnamed(commit);
     let changed = directory::change(storage, batch, root, &changes)?;
     let grown = entries.checked_add(changed.added);
     let counted = grown.and_then(|grown| grown.checked_sub(changed.removed));
@@ -201,11 +205,35 @@ fn put_directory(
             return Err(Refusal::TooLarge);
         }
         let leaf = Leaf::decode(bytes).map_err(|_| Refusal::Invalid)?;
-        let range = segments::put(storage, batch, hash, before, change.keep, &change.add)?;
+        let records = (change.keep, &*change.add);
+        let range = segments::put(storage, batch, hash, before, records, beside)?;
         ensure(u64::from(leaf.segments) == range.size() && leaf.root == range.root())?;
         if storage.fetch(&leaf_key(hash))?.is_none() {
             batch.put(leaf_key(hash), bytes.as_slice());
         }
+    }
+    Ok(())
+}
+
+/// The commit's pack, if it holds more than the commit's records name.
+fn unnamed(commit: &Commit) -> Option<PackId> {
+    let pack = commit.pack.as_ref()?;
+    let records = commit.leaves.iter().flat_map(|change| &change.add);
+    let named = records.filter(|record| record.pack == pack.id);
+    let named: u64 = named.map(|record| u64::from(record.length)).sum();
+    (named < pack.bytes.0.len() as u64).then_some(pack.id)
+}
+
+/// Every pack that a new record names is there, or comes along: what was sent long ago may have
+/// been forgotten meanwhile. A space that moves names what the head before reaches; whatever this
+/// server may have lost of that, it does not keep anybody from revoking.
+fn check_packs(storage: &impl Storage, commit: &Commit) -> Result<(), Refusal> {
+    let records = commit.leaves.iter().flat_map(|change| &change.add);
+    let packs: BTreeSet<PackId> = records.map(|record| record.pack).collect();
+    let own = commit.pack.as_ref().map(|pack| pack.id);
+    for pack in packs.into_iter().filter(|pack| Some(*pack) != own) {
+        let there = storage.fetch_part(&pack_key(&pack), 0, 0)?;
+        there.ok_or(Refusal::NotFound)?;
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! A change writes the objects on its paths anew and leaves all others, so that the directories of
 //! earlier heads stay readable.
 
+use std::collections::BTreeSet;
+
 use turncoat_core::id::{Digest, LeafHash, Tag};
 use turncoat_core::tree::{ZERO, directory};
 use turncoat_core::wire::{
@@ -123,6 +125,31 @@ pub(super) fn open_page(
 
 pub(super) fn is_from(from: Option<&Tag>, tag: &Tag) -> bool {
     from.is_none_or(|from| from <= tag)
+}
+
+/// Adds the objects of a whole directory to `reached`, and returns its leaves.
+pub(super) fn reach(
+    storage: &impl Storage,
+    root: Digest,
+    reached: &mut BTreeSet<Key>,
+) -> Result<Vec<LeafHash>, Refusal> {
+    let mut leaves = Vec::new();
+    let mut left = vec![(closed(root), 0)];
+    while let Some((node, depth)) = left.pop() {
+        if let PartialTrie::Opaque(hash) = &node {
+            reached.insert(node_key(hash));
+        }
+        match load(storage, node, depth)? {
+            PartialTrie::Empty => {}
+            PartialTrie::Inner(children) => {
+                let (first, second) = *children;
+                left.extend([(first, depth + 1), (second, depth + 1)]);
+            }
+            PartialTrie::Bucket(slots) => leaves.extend(slots.iter().map(|slot| slot.leaf)),
+            PartialTrie::Opaque(_) => return Err(Refusal::NotFound),
+        }
+    }
+    Ok(leaves)
 }
 
 /// Applies changes to the directory under `root`, adds the objects that are new to the batch, and

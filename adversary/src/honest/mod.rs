@@ -9,6 +9,7 @@ mod history;
 pub mod kv;
 mod members;
 pub mod native;
+pub mod reach;
 mod read;
 mod segments;
 pub mod storage;

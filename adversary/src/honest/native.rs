@@ -344,7 +344,7 @@ pub(super) fn public_key(user: &UserId) -> Key {
     Key::new(Kind::Public, *user.as_bytes())
 }
 
-fn pack_key(pack: &PackId) -> Key {
+pub(super) fn pack_key(pack: &PackId) -> Key {
     Key::new(Kind::Pack, *pack.as_bytes())
 }
 

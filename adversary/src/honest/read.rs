@@ -54,7 +54,11 @@ impl Wire for SpaceRecord {
 
 impl SpaceRecord {
     pub(super) fn load(storage: &impl Storage, locator: &Locator) -> Result<Option<Self>, Refusal> {
-        let bytes = storage.fetch(&space_key(locator))?;
+        Self::at(storage, &space_key(locator))
+    }
+
+    pub(super) fn at(storage: &impl Storage, key: &Key) -> Result<Option<Self>, Refusal> {
+        let bytes = storage.fetch(key)?;
         Ok(bytes.and_then(|bytes| Reader::all(&bytes, Self::read).ok()))
     }
 }

@@ -3,7 +3,9 @@
 //! An append writes what it adds and refers to the leaf before, so that its cost does not grow with
 //! the file.
 
-use turncoat_core::id::LeafHash;
+use std::collections::BTreeSet;
+
+use turncoat_core::id::{LeafHash, PackId};
 use turncoat_core::tree::{Mountain, segment_leaf};
 use turncoat_core::wire::{Malformed, Reader, Refusal, SegmentNode, SegmentRecord, Wire, Writer};
 
@@ -22,6 +24,8 @@ struct Records {
     add: Vec<SegmentRecord>,
     /// Peaks of the mountain range over all of them.
     peaks: Vec<SegmentNode>,
+    /// Packs that no record names and that the leaf may need: a long name is in one, or a keyring.
+    beside: Vec<PackId>,
 }
 
 impl Wire for Records {
@@ -30,6 +34,7 @@ impl Wire for Records {
         self.keep.write(writer);
         self.add.write(writer);
         self.peaks.write(writer);
+        self.beside.write(writer);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -38,6 +43,7 @@ impl Wire for Records {
             keep: Wire::read(reader)?,
             add: Wire::read(reader)?,
             peaks: Wire::read(reader)?,
+            beside: Wire::read(reader)?,
         })
     }
 }
@@ -60,15 +66,25 @@ fn load(storage: &impl Storage, leaf: &LeafHash) -> Result<Records, Refusal> {
 }
 
 /// Adds the records of a new leaf to the batch; returns the mountain range over all that it has.
+///
+/// `before` is the leaf that was in the slot, and `beside` the commit's pack if it holds more than
+/// records name. The server cannot know whether that is this leaf's: what a slot may need, it may
+/// need until its content is written anew, with its name, or it is empty.
 pub(super) fn put(
     storage: &impl Storage,
     batch: &mut Batch,
     leaf: &LeafHash,
-    base: Option<LeafHash>,
-    keep: u32,
-    add: &[SegmentRecord],
+    before: Option<LeafHash>,
+    (keep, add): (u32, &[SegmentRecord]),
+    beside: Option<PackId>,
 ) -> Result<Mountain<SegmentNode>, Refusal> {
-    let base = base.filter(|_| keep > 0);
+    let anew = keep == 0 && !add.is_empty();
+    let mut packs = match &before {
+        Some(before) if !anew => load(storage, before)?.beside,
+        _ => Vec::new(),
+    };
+    packs.extend(beside.filter(|pack| !packs.contains(pack)));
+    let base = before.filter(|_| keep > 0);
     let mut range = kept(storage, base.as_ref(), keep)?;
     for record in add {
         let pushed = range.push(segment_leaf(record));
@@ -79,6 +95,7 @@ pub(super) fn put(
         keep,
         add: add.to_vec(),
         peaks: range.peaks().to_vec(),
+        beside: packs,
     };
     if storage.fetch(&key(leaf))?.is_none() {
         batch.put(key(leaf), encoded(&records));
@@ -114,6 +131,27 @@ fn kept(
         pushed.map_err(|_| Refusal::TooLarge)?;
     }
     Ok(range)
+}
+
+/// Adds all that a leaf's records are made of to `reached`, and returns the packs that they name.
+pub(super) fn reach(
+    storage: &impl Storage,
+    leaf: LeafHash,
+    reached: &mut BTreeSet<Key>,
+) -> Result<Vec<PackId>, Refusal> {
+    let mut packs = Vec::new();
+    let mut next = Some(leaf);
+    while let Some(leaf) = next {
+        // What comes before was followed on the way of another leaf.
+        if !reached.insert(key(&leaf)) {
+            break;
+        }
+        let records = load(storage, &leaf)?;
+        packs.extend(records.add.iter().map(|record| record.pack));
+        packs.extend(records.beside);
+        next = records.base;
+    }
+    Ok(packs)
 }
 
 /// The records that a stored list adds to those of the leaf before.

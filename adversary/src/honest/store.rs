@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::storage::{Batch, Bytes, Key};
+use super::storage::{Batch, Bytes, Key, Kind};
 use crate::client::DeviceName;
 use crate::selector::Audience;
 
@@ -190,6 +190,14 @@ impl Versions {
     /// The truth, as a server without acts would have it.
     pub(super) fn honest(&self, key: &Key) -> Option<Bytes> {
         self.version(TRUNK, u64::MAX, key)?.bytes.clone()
+    }
+
+    /// The keys of all objects of a kind, as a server without acts would have them.
+    pub(super) fn keys(&self, kind: Kind) -> Vec<Key> {
+        let keys = self.objects.keys().filter(|key| key.kind == kind);
+        keys.filter(|key| self.honest(key).is_some())
+            .cloned()
+            .collect()
     }
 
     /// What was written or shown last: a lie lasts until the object is written again.

@@ -1,6 +1,7 @@
 //! The store as one device is shown it, and the store as it is.
 
-use super::storage::{Batch, Bytes, Key, Storage, StorageFault};
+use super::reach::Listed;
+use super::storage::{Batch, Bytes, Key, Kind, Storage, StorageFault};
 use super::store::{Versions, levels};
 use crate::client::DeviceName;
 use crate::selector::Audience;
@@ -52,6 +53,12 @@ impl Storage for View<'_> {
         self.versions
             .write(&self.levels, &self.device, self.operation, batch);
         Ok(())
+    }
+}
+
+impl Listed for Rehearsal<'_> {
+    fn keys(&self, kind: Kind) -> Result<Vec<Key>, StorageFault> {
+        Ok(self.versions.keys(kind))
     }
 }
 
