@@ -36,8 +36,9 @@ pub(crate) struct Serve {
     /// the server's part alone; sessions are `alice/1`, `alice/2`, and so on
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
-    /// Keep what no current state of any file needs for so many seconds, and at most twice as long:
-    /// for readers that began before, and for uploads that were cut off
+    /// Keep what no current state of any file needs for so many seconds, and about twice as long at
+    /// most: for readers that began before, and for uploads that were cut off. The time begins anew
+    /// with the server
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400,
         value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     grace: u64,

@@ -182,7 +182,8 @@ pub enum Usage {
     NameTaken,
     /// There is no file of that name.
     NoSuchFile,
-    /// The content is not what the upload was begun with that it goes on with.
+    /// The content is not what the upload was begun with that it goes on with, or the server has
+    /// something else in place of what was sent of it: the upload must begin anew.
     OtherContent,
     /// The user is not a member.
     NotShared,

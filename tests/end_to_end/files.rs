@@ -409,8 +409,7 @@ fn a_put_that_was_killed_sends_only_the_rest() {
     alice.does(&server, &["get", "film", "-o", "out"]);
     assert!(fs::read(alice.folder.join("out")).unwrap() == content);
 
-    // Of a file that is another one by now nothing is gone on with; what a server lost is sent
-    // again.
+    // Of a file that is another one by now nothing is used; what a server lost is sent again.
     for lost in [false, true] {
         cut(&alice, &server, &["put", "film"], some);
         if !lost {

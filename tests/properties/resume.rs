@@ -175,9 +175,12 @@ fn an_upload_that_cannot_be_noted_is_not_published() {
             true => Err(Unusable),
             false => Ok(()),
         };
+        let _login = alice.traffic();
         let mut uploading = now(session.upload_resumed(b"f", None, &mut book)).expect("an upload");
         let written = now(uploading.write(&content));
         assert_eq!(written.is_ok(), spent);
+        let sent = alice.traffic().sent;
+        assert_eq!(sent > 1 << 20, spent, "what is not noted is not sent");
         let finished = match written {
             Ok(()) => now(uploading.finish()),
             Err(error) => Err(error),

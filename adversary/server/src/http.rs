@@ -17,7 +17,6 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior};
 use turncoat_adversary::honest::native::Handled;
 use turncoat_core::wire::Refusal;
 use turncoat_remote::api::{MEDIA_TYPE, Operation, status};
@@ -84,19 +83,10 @@ pub async fn serve(
     let (stopping, stopped) = tokio::sync::watch::channel(false);
     let mut stop = pin!(stop);
     let mut open = JoinSet::new();
-    let grace = shared.bounds.grace;
-    let mut sweeps = tokio::time::interval_at(Instant::now() + grace, grace);
-    sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let sweeping = tokio::spawn(sweep(Arc::clone(&shared)));
     loop {
         let stream = tokio::select! {
             () = &mut stop => break,
-            _ = sweeps.tick() => {
-                let service = Arc::clone(&shared.service);
-                open.spawn(async move {
-                    let _swept = tokio::task::spawn_blocking(move || service.sweep()).await;
-                });
-                continue;
-            }
             Some(_) = open.join_next() => continue,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
@@ -138,10 +128,21 @@ pub async fn serve(
         });
     }
     drop(listener);
+    // One that has begun comes to its end.
+    sweeping.abort();
     stopping.send_replace(true);
     let finished = async { while open.join_next().await.is_some() {} };
     let _late = tokio::time::timeout(shared.bounds.stop_time, finished).await;
     Ok(())
+}
+
+/// Sweeps the store again and again, each time a grace after the sweep before has ended.
+async fn sweep(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(shared.bounds.grace).await;
+        let service = Arc::clone(&shared.service);
+        let _swept = tokio::task::spawn_blocking(move || service.sweep()).await;
+    }
 }
 
 fn router(shared: Arc<Shared>) -> Router {

@@ -1,5 +1,6 @@
 //! One server: the honest rules over a durable store, or a script's; and who may have how much.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 use turncoat_adversary::front::turned::Turned;
 use turncoat_adversary::honest::native::{Handled, Native, Settings};
 use turncoat_adversary::honest::storage::StorageFault;
-use turncoat_core::id::UserId;
+use turncoat_core::id::{PackId, UserId};
 use turncoat_core::wire::{Frame as _, Pack, Refusal, Request, RequestBody};
 use turncoat_remote::api::{Operation, refusal};
 
@@ -19,6 +20,8 @@ pub type Log = Box<dyn Fn(&str) + Send + Sync>;
 
 /// Packs are written one at a time for each of so many beginnings of their names.
 const LANES: u8 = 16;
+/// Packs whose use is remembered at most.
+const USED_MAX: usize = 1 << 16;
 
 /// The server.
 pub struct Service {
@@ -38,6 +41,7 @@ struct Honest {
     packs: Durable,
     /// One writer at a time for packs whose names begin alike, so that none is replaced.
     writing: [Mutex<()>; LANES as usize],
+    used: Mutex<BTreeSet<PackId>>,
 }
 
 struct State {
@@ -50,6 +54,7 @@ impl Honest {
         Self {
             packs: store.clone(),
             writing: Default::default(),
+            used: Mutex::default(),
             state: Mutex::new(State { native, store }),
         }
     }
@@ -77,17 +82,39 @@ impl Honest {
             return Some(Handled::refused(Refusal::Unauthenticated));
         }
         let _alone = pack_of(&request.body).map(|pack| self.lane(pack));
+        self.note_use(&request.body);
         Native::handle_packs(&mut self.packs.clone(), &request.body)
     }
 
     /// Sweeps the store while nothing else is done to it.
     fn sweep(&self) -> Result<Swept, StorageFault> {
-        let mut state = self.state();
+        // In the order of every request: a lane first, the state after it.
         let lanes = self.writing.iter();
         let _alone: Vec<_> = lanes
             .map(|lane| lane.lock().unwrap_or_else(PoisonError::into_inner))
             .collect();
-        state.store.sweep()
+        let mut state = self.state();
+        let used = std::mem::take(&mut *self.used());
+        state.store.sweep(&used)
+    }
+
+    /// Packs that somebody asked for, or sent once more, since the sweep before.
+    fn used(&self) -> MutexGuard<'_, BTreeSet<PackId>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An upload that goes on looks for what it sent, and sends what is gone.
+    fn note_use(&self, body: &RequestBody) {
+        let mut used = self.used();
+        match body {
+            RequestBody::Store { pack } => drop(used.insert(pack.id)),
+            RequestBody::Fetch { ranges } => used.extend(ranges.iter().map(|range| range.pack)),
+            _ => {}
+        }
+        // Whom that does not serve sends a pack again.
+        while used.len() > USED_MAX {
+            used.pop_first();
+        }
     }
 
     /// Waits until no other request writes a pack of this name.
@@ -178,7 +205,7 @@ impl Service {
                 (self.log)(&format!("swept: {gone} objects are gone, {waiting} wait"));
             }
             Err(StorageFault) => (self.log)(
-                "not swept: what the newest heads need cannot all be read, so nothing is deleted",
+                "not swept: the store cannot be read or written, or lacks what a newest head needs",
             ),
         }
     }

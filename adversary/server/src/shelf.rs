@@ -1,4 +1,4 @@
-//! Packs at rest: files in one folder for each first byte of their names, durable before they count.
+//! Packs at rest: files in a folder for each first byte of their names, durable before they count.
 
 use std::fmt;
 use std::fs::{self, File};

@@ -15,6 +15,7 @@ use redb::{
 };
 use turncoat_adversary::honest::reach::{Listed, unreached};
 use turncoat_adversary::honest::storage::{Batch, Bytes, Key, Kind, Storage, StorageFault, part};
+use turncoat_core::id::PackId;
 
 pub use crate::shelf::{Disk, Folder, Shelf};
 
@@ -177,16 +178,23 @@ impl Durable {
         Ok(all)
     }
 
-    /// Forgets what no head reached at the sweep before and none reaches now. Nothing else may be
-    /// done to the store meanwhile. The time between two sweeps is the grace of readers that began
-    /// under an earlier head, and of uploads that are under way; no clock is asked.
+    /// Forgets what no head reached at the sweep before and none reaches now, unless it was used
+    /// in between. Nothing else may be done to the store meanwhile. The time between two sweeps is
+    /// the grace of readers that began under an earlier head, and of uploads that are under way; no
+    /// clock is asked.
     ///
     /// # Errors
     ///
-    /// [`StorageFault`], and nothing is forgotten, if anything that a head needs cannot be read.
-    pub fn sweep(&mut self) -> Result<Swept, StorageFault> {
+    /// [`StorageFault`] if anything that a head needs cannot be read, and then nothing is
+    /// forgotten; or if what is forgotten cannot be removed, and then the next sweep sees to it.
+    pub fn sweep(&mut self, used: &BTreeSet<PackId>) -> Result<Swept, StorageFault> {
         let unreached = unreached(self).map_err(|_| StorageFault)?;
-        let waited = self.note_unreached(&unreached).map_err(|_| StorageFault)?;
+        let is_used = |key: &Key| {
+            let id = <[u8; 16]>::try_from(key.id.as_slice());
+            key.kind == Kind::Pack && id.is_ok_and(|id| used.contains(&PackId(id)))
+        };
+        let noted = self.note_unreached(&unreached, is_used);
+        let waited = noted.map_err(|_| StorageFault)?;
         let swept = Swept {
             gone: waited.len(),
             waiting: unreached.len() - waited.len(),
@@ -197,9 +205,13 @@ impl Durable {
         Ok(swept)
     }
 
-    /// Notes what no head reaches; returns what was noted before. That is not noted again: if it
-    /// is written once more, it is new.
-    fn note_unreached(&self, unreached: &BTreeSet<Key>) -> Result<Vec<Key>, Failed> {
+    /// Notes what no head reaches; returns what was noted before and not used since. That is not
+    /// noted again: if it is written once more, it is new.
+    fn note_unreached(
+        &self,
+        unreached: &BTreeSet<Key>,
+        is_used: impl Fn(&Key) -> bool,
+    ) -> Result<Vec<Key>, Failed> {
         let writing = self.database.begin_write()?;
         let mut waited = Vec::new();
         {
@@ -211,7 +223,7 @@ impl Durable {
             noted.retain(|_, ()| false)?;
             for key in unreached {
                 let name = [key.kind.name().as_bytes(), b"/", &key.id].concat();
-                match before.contains(&name) {
+                match before.contains(&name) && !is_used(key) {
                     true => waited.push(key.clone()),
                     false => {
                         noted.insert(name.as_slice(), ())?;

@@ -14,12 +14,12 @@ use turncoat_adversary::chooser::DeviceEntropy;
 use turncoat_adversary::client::DeviceName;
 use turncoat_adversary::honest::native::{Native, Settings};
 use turncoat_adversary::honest::reach::Listed as _;
-use turncoat_adversary::honest::storage::{Batch, Kind, Storage as _};
+use turncoat_adversary::honest::storage::{Batch, Key, Kind, Storage as _};
 use turncoat_adversary::pool;
 use turncoat_core::env::Clock;
-use turncoat_core::id::Realm;
+use turncoat_core::id::{PackId, Realm};
 use turncoat_core::remote::{Lost, Remote, Unusable, Vault};
-use turncoat_core::{Config, Error, Limits, Password, Ports, Session, danger};
+use turncoat_core::{Config, Error, Limits, Password, Ports, Session, Unavailable, danger};
 use turncoat_server::shelf::{Disk, Folder};
 use turncoat_server::store::{Durable, Swept};
 
@@ -430,12 +430,13 @@ fn what_no_head_reaches_goes_at_the_second_sweep() {
     now(alice.delete(b"other")).expect("it is deleted");
     assert_eq!(packs(&store), 5);
 
-    let first = store.sweep().expect("all is there");
+    let none = BTreeSet::new();
+    let first = store.sweep(&none).expect("all is there");
     assert!(first.gone == 0 && first.waiting > 6, "{first:?}");
-    let second = store.sweep().expect("all is there");
+    let second = store.sweep(&none).expect("all is there");
     assert_eq!(second.gone, first.waiting);
     assert_eq!(packs(&store), 2);
-    assert_eq!(store.sweep(), Ok(Swept::default()));
+    assert_eq!(store.sweep(&none), Ok(Swept::default()));
     let names = [(&long[..], &b"under a long name"[..]), (b"film", b"short")];
     for mut device in [alice, login(&server, &memory, 1).expect("a login")] {
         for (name, content) in names {
@@ -445,6 +446,94 @@ fn what_no_head_reaches_goes_at_the_second_sweep() {
             );
         }
         now(device.append(b"film", b"")).expect("and goes on");
+    }
+}
+
+#[test]
+fn an_upload_under_way_has_a_grace_and_is_never_half_there() {
+    let (disk, memory) = (Forgetful::default(), Memory::default());
+    let mut store = disk.store().expect("a new store");
+    let server = Server::over(store.clone());
+    let mut alice = sign_up(&server, &memory).expect("a new user");
+    let none = BTreeSet::new();
+
+    // It ends between two sweeps: what waited is needed now.
+    let mut uploading = alice.upload(b"film").expect("a name");
+    now(uploading.write(&film())).expect("it is sent");
+    assert_eq!(
+        store.sweep(&none).expect("all is there"),
+        Swept {
+            gone: 0,
+            waiting: 1
+        }
+    );
+    now(uploading.finish()).expect("it is stored");
+    assert_eq!(store.sweep(&none).expect("all is there").gone, 0);
+    assert!(now(alice.download_all(b"film")).expect("it is there").0 == film());
+    for _ in 0..2 {
+        store.sweep(&none).expect("all is there");
+    }
+
+    // It is used between two sweeps.
+    let before: BTreeSet<Key> = keys(&store);
+    let mut uploading = alice.upload(b"film").expect("a name");
+    now(uploading.write(&film())).expect("it is sent");
+    let sent = keys(&store).difference(&before).next().cloned();
+    let sent = sent
+        .expect("a pack")
+        .id
+        .try_into()
+        .expect("a name of a pack");
+    let used = BTreeSet::from([PackId(sent)]);
+    for used in [&none, &used, &used] {
+        assert_eq!(store.sweep(used).expect("all is there").gone, 0);
+    }
+    now(uploading.finish()).expect("it is stored");
+
+    // It takes longer than the grace: nothing is published without its content.
+    let mut uploading = alice.upload(b"other").expect("a name");
+    now(uploading.write(&film())).expect("it is sent");
+    for _ in 0..2 {
+        store.sweep(&none).expect("all is there");
+    }
+    let refused = now(uploading.finish());
+    assert_eq!(refused, Err(Error::Unavailable(Unavailable::Withheld)));
+    assert_eq!(
+        now(alice.list()).expect("a listing").names,
+        [b"film".to_vec()]
+    );
+    now(alice.upload_all(b"other", &film())).expect("and the next one is stored");
+}
+
+fn keys(store: &Durable) -> BTreeSet<Key> {
+    let packs = store.keys(Kind::Pack).expect("the disk is there");
+    packs.into_iter().collect()
+}
+
+#[test]
+fn power_that_goes_within_a_sweep_takes_nothing_that_is_reached() {
+    let (before, memory) = prepared(3);
+    let mut store = before.store().expect("a store");
+    store.sweep(&BTreeSet::new()).expect("all is there");
+    drop(store);
+    let kept = files(&acts());
+    for steps in 0.. {
+        let disk = before.copy(Some(steps), Deaf::None);
+        let swept = disk.store().map(|mut store| store.sweep(&BTreeSet::new()));
+        let swept = matches!(swept, Some(Ok(Swept { gone: 1.., .. })));
+        let left = disk.after_power_loss();
+        assert!(holds(&left, &memory, &kept), "{steps}");
+        // What was cut off is done by those that follow.
+        let mut store = left.store().expect("a store");
+        for _ in 0..2 {
+            store.sweep(&BTreeSet::new()).expect("all is there");
+        }
+        assert_eq!(keys(&store).len(), 3, "{steps}");
+        drop(store);
+        assert!(holds(&left, &memory, &kept), "{steps}");
+        if swept {
+            break;
+        }
     }
 }
 
@@ -471,7 +560,7 @@ fn a_store_that_lost_something_deletes_nothing() {
         store.apply(batch).expect("it can be written");
         let before = objects(&store);
         for _ in 0..3 {
-            assert!(store.sweep().is_err());
+            assert!(store.sweep(&BTreeSet::new()).is_err());
         }
         assert_eq!(objects(&store), before);
         let mut batch = Batch::new();
@@ -479,7 +568,7 @@ fn a_store_that_lost_something_deletes_nothing() {
         store.apply(batch).expect("it can be written");
     }
     for _ in 0..2 {
-        store.sweep().expect("all is there again");
+        store.sweep(&BTreeSet::new()).expect("all is there again");
     }
     let mut alice = login(&server, &memory, 1).expect("a login");
     assert_eq!(

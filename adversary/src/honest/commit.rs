@@ -64,13 +64,13 @@ pub(super) fn plan(
         };
         let newest = newest.zip(before.as_ref());
         check_commit(&terms.limits, newest, commit, &mut people).map_err(refusal)?;
-        if commit.moves_to.is_none() {
-            check_packs(storage, commit)?;
-        }
     }
     put_roster(batch, commit, current.as_ref(), before)?;
     put_directory(storage, batch, commit, current.as_ref())?;
     put_envelopes(storage, batch, user, commit)?;
+    if terms.checks == Checks::All && commit.moves_to.is_none() {
+        check_packs(storage, commit)?;
+    }
     if let Some(pack) = &commit.pack {
         put_pack(storage, batch, pack)?;
     }

@@ -14,6 +14,9 @@ use super::storage::{Batch, Key, Kind, Storage, encoded};
 /// Leaves that one reading walks back over. Only a store that was tampered with has more.
 const CHAIN_MAX: u32 = 1 << 20;
 
+/// Packs that one slot may need beside those of its records; a name is in one of them.
+const BESIDE_MAX: usize = 64;
+
 /// The records of one leaf.
 struct Records {
     /// The leaf whose first records come first.
@@ -78,12 +81,15 @@ pub(super) fn put(
     (keep, add): (u32, &[SegmentRecord]),
     beside: Option<PackId>,
 ) -> Result<Mountain<SegmentNode>, Refusal> {
-    let anew = keep == 0 && !add.is_empty();
     let mut packs = match &before {
-        Some(before) if !anew => load(storage, before)?.beside,
+        // What records follow is reached by way of the leaf before.
+        Some(before) if keep == 0 && add.is_empty() => load(storage, before)?.beside,
         _ => Vec::new(),
     };
     packs.extend(beside.filter(|pack| !packs.contains(pack)));
+    if packs.len() > BESIDE_MAX {
+        return Err(Refusal::TooLarge);
+    }
     let base = before.filter(|_| keep > 0);
     let mut range = kept(storage, base.as_ref(), keep)?;
     for record in add {

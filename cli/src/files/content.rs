@@ -12,7 +12,7 @@ use turncoat_core::{Error, Usage};
 
 use super::connect::{Client, Connected, Upload, now};
 use super::device::Device;
-use super::gather::{Source, changed, gathered, is_standard};
+use super::gather::{Source, changed, gathered, inode, is_standard};
 use super::journal::Journal;
 use super::names::{given, named, shown};
 use super::progress::Progress;
@@ -167,7 +167,8 @@ fn stream(
     bar: &Progress,
 ) -> Result<Moved, Failed> {
     let mut journal = Journal::of(device.folder(), source);
-    let moved = match source.size < RESUMED && !is_standard(&source.path) {
+    // What is piped cannot be told from what was piped before.
+    let moved = match source.size < RESUMED || is_standard(&source.path) {
         true => pour(client.upload(&source.name), source, bar),
         false => {
             let before = journal.read();
@@ -247,9 +248,11 @@ fn unread(path: &Path, error: &io::Error) -> Fault {
 
 /// A file that changes while it is read is not stored: what was read may never have been in it.
 fn unchanged(source: &Source, size: u64) -> Result<(), Fault> {
-    let found = (source.size, source.changed);
+    let found = (source.size, source.changed, source.inode);
     match fs::metadata(&source.path) {
-        Ok(now) if size == source.size && found == (now.len(), changed(&now)) => Ok(()),
+        Ok(now) if size == source.size && found == (now.len(), changed(&now), inode(&now)) => {
+            Ok(())
+        }
         _ => Err(Fault::usage(format!(
             "{}: it changed while it was read, and was not stored; put it again",
             source.path.display()

@@ -28,6 +28,11 @@ pub(super) fn changed(metadata: &Metadata) -> (i64, i64) {
     (metadata.ctime(), metadata.ctime_nsec())
 }
 
+/// Which file of the machine it is.
+pub(super) fn inode(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
@@ -70,7 +75,7 @@ pub(super) fn gathered(
                 name: kept(name)?.to_vec(),
                 size: metadata.len(),
                 changed: changed(&metadata),
-                inode: (metadata.dev(), metadata.ino()),
+                inode: inode(&metadata),
             });
         } else if !metadata.is_dir() {
             return Err(unread(path, &"neither file nor folder"));

@@ -26,6 +26,8 @@ pub(super) struct Journal {
     source: Value,
     /// The upload that the notes are on, and where the next one goes.
     noted: Option<(Begun, File)>,
+    /// Of an upload that could not be noted once, nothing is noted any more.
+    given_up: bool,
 }
 
 /// A short name for something whose own may be as long as it likes.
@@ -47,6 +49,7 @@ impl Journal {
                 "inode": source.inode,
             }),
             noted: None,
+            given_up: false,
         }
     }
 
@@ -80,9 +83,13 @@ impl Journal {
     /// the same, and is not gone on with later.
     pub(super) fn keep(&mut self, note: Note<'_>) -> Result<(), Unusable> {
         match note {
+            Note::Sealed(..) if self.given_up => Ok(()),
             Note::Sealed(begun, record) => match self.add(begun, record) {
                 Ok(()) => Ok(()),
-                Err(_) => self.end(),
+                Err(_) => {
+                    self.given_up = true;
+                    self.end()
+                }
             },
             Note::Spent => self.end(),
         }
@@ -114,10 +121,12 @@ impl Journal {
         }
     }
 
-    /// Throws the notes away.
+    /// Throws the notes away, for good: a loss of power does not bring them back.
     pub(super) fn end(&mut self) -> Result<(), Unusable> {
         self.noted = None;
-        gone(fs::remove_file(&self.path))
+        gone(fs::remove_file(&self.path))?;
+        let folder = self.path.parent().unwrap_or(&self.path);
+        gone(File::open(folder).and_then(|folder| folder.sync_all()))
     }
 }
 
@@ -258,9 +267,13 @@ mod tests {
         fs::write(root.path().join("uploads"), b"no folder").unwrap();
         let kept = journal.keep(Note::Sealed(BEGUN, &sealed(0)));
         assert!(kept.is_err(), "nobody can say what is there");
+        let mut journal = Journal::of(root.path(), &source());
         fs::remove_file(root.path().join("uploads")).unwrap();
         fs::create_dir(root.path().join("uploads")).unwrap();
         fs::create_dir(&journal.path).unwrap();
         assert!(journal.keep(Note::Sealed(BEGUN, &sealed(0))).is_err());
+        fs::remove_dir(&journal.path).unwrap();
+        journal.keep(Note::Sealed(BEGUN, &sealed(1))).unwrap();
+        assert!(!journal.path.exists(), "the first one would be missing");
     }
 }

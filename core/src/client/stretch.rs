@@ -107,17 +107,45 @@ impl Stretch {
         }
     }
 
-    /// The next segment as an earlier run sealed it, if one did.
-    fn sealed_before(&mut self) -> Result<Option<(SegmentRecord, Vec<u8>)>, Usage> {
+    /// The next segment as an earlier run sealed it, if one did; the server has it from here on.
+    async fn sent_before<R: Remote, V: Vault, E: Entropy, C: Clock>(
+        &mut self,
+        session: &mut Session<R, V, E, C>,
+    ) -> Result<Option<SegmentRecord>, Error> {
         let Some(record) = self.claimed.pop_front() else {
             return Ok(None);
         };
         let whole_pack = record.key_index == self.key_index && record.offset == 0;
-        let sealed = sealed_as(&self.key, &record, &self.plain);
-        match sealed.filter(|_| whole_pack) {
-            Some(sealed) => Ok(Some((record, sealed))),
-            None => Err(Usage::OtherContent),
+        let sealed = sealed_as(&self.key, &record, &self.plain).filter(|_| whole_pack);
+        let sealed = sealed.ok_or(Usage::OtherContent)?;
+        if Self::is_there(session, &record, &sealed).await? {
+            let size = u64::try_from(self.plain.len()).map_err(|_| Usage::TooLong)?;
+            self.resumed = self.resumed.saturating_add(size);
+            return Ok(Some(record));
         }
+        match session.store(Packer::again(record.pack, sealed)).await {
+            Ok(()) => Ok(Some(record)),
+            // It has something else in its place, and will always.
+            Err(Error::Unavailable(Unavailable::Taken)) => Err(Usage::OtherContent.into()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The server still has all that was stored.
+    pub(super) async fn check_kept<R: Remote, V: Vault, E: Entropy, C: Clock>(
+        &self,
+        session: &mut Session<R, V, E, C>,
+    ) -> Result<(), Error> {
+        let first = |record: &SegmentRecord| Range {
+            pack: record.pack,
+            offset: record.offset,
+            length: 1,
+        };
+        let ranges: Vec<Range> = self.stored.iter().map(first).collect();
+        if !ranges.is_empty() {
+            session.fetch(ranges).await?;
+        }
+        Ok(())
     }
 
     async fn flush<R: Remote, V: Vault, E: Entropy, C: Clock>(
@@ -129,9 +157,9 @@ impl Stretch {
         if self.before.saturating_add(count) >= SEGMENTS_MAX - 1 {
             return Err(Usage::Full.into());
         }
-        let before = match (self.sealed_before(), notes.as_deref_mut()) {
+        let before = match (self.sent_before(session).await, notes.as_deref_mut()) {
             // Nothing of the earlier run is in the file yet, nor will be.
-            (Err(Usage::OtherContent), Some(notes)) if self.stored.is_empty() => {
+            (Err(Error::Usage(Usage::OtherContent)), Some(notes)) if self.stored.is_empty() => {
                 self.claimed.clear();
                 notes.begun.id = fresh_id(&mut session.ports.entropy);
                 self.key = session.own_upload_key(&notes.begun.id)?;
@@ -139,13 +167,7 @@ impl Stretch {
             }
             (before, _) => before?,
         };
-        let record = if let Some((record, sealed)) = before {
-            if Self::is_there(session, &record, &sealed).await? {
-                let size = u64::try_from(self.plain.len()).map_err(|_| Usage::TooLong)?;
-                self.resumed = self.resumed.saturating_add(size);
-            } else {
-                session.store(Packer::again(record.pack, sealed)).await?;
-            }
+        let record = if let Some(record) = before {
             record
         } else {
             let mut packer = Packer::new(&mut session.ports.entropy);

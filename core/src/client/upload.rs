@@ -210,8 +210,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ///
     /// All that is sealed on the way is under one key, and it stays at the server; so it must be
     /// what the file will be, or whomever the file is given to could read what it is not. Hence the
-    /// obligations of the caller: `notebook` keeps each segment before it returns, and `before` is
-    /// all that it kept of this upload, in order.
+    /// obligations of the caller: `book` keeps each segment before it returns, and `before` is all
+    /// that it kept of this upload, in order.
     ///
     /// # Errors
     ///
@@ -428,15 +428,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
     /// Publishes the file, unless a member was revoked while packs were under way.
     async fn publish(mut self) -> Result<Landed, Error> {
         self.stretch.check_whole()?;
-        match (
-            self.stretch.claimed.is_empty(),
-            self.stretch.stored.is_empty(),
-        ) {
-            (true, _) => {}
-            (false, true) => {
-                self.stretch.key = fresh_content_key(&mut self.session.ports.entropy);
-            }
-            (false, false) => return Err(Usage::OtherContent.into()),
+        if !self.stretch.claimed.is_empty() && !self.stretch.stored.is_empty() {
+            return Err(Usage::OtherContent.into());
         }
         let mut tries = 0;
         let begun = self.notes.as_ref().map(|notes| notes.begun);
@@ -455,6 +448,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
             epoch = Some(now);
             let draft = self.draft(space, to.tag, to.before.as_ref())?;
             if let Some(notes) = &mut self.notes {
+                // While there still are notes: what the server dropped meanwhile is sent again.
+                self.stretch.check_kept(self.session).await?;
                 notes.spent()?;
             }
             let landed = self.session.commit(space, draft, to.link.as_ref()).await?;
