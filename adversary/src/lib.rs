@@ -8,6 +8,7 @@ pub mod client;
 pub mod codec;
 pub mod decryptor;
 pub mod driver;
+pub mod framing;
 pub mod front;
 pub mod fuzzing;
 pub mod history;

@@ -4,8 +4,11 @@ mod print;
 
 use std::fmt;
 
+use turncoat_core::remote::Lost;
+
 use crate::client::{DeviceName, Operation};
 use crate::codec::{Bytes, Code, coded};
+use crate::framing::Framing;
 use crate::history::ObjectKey;
 use crate::selector::{Audience, Selector};
 
@@ -59,6 +62,11 @@ coded! {
         },
         /// The server takes what a writer may not write.
         7 => WaveThrough,
+        /// The reply comes in another frame of HTTP.
+        8 => Framed {
+            /// In which.
+            framing: Framing,
+        },
     }
 }
 
@@ -68,6 +76,8 @@ impl Edit {
     pub fn is_network(&self) -> bool {
         match self {
             Self::Drop | Self::Twice | Self::Delay { .. } => true,
+            // No network makes a reply without end.
+            Self::Framed { framing } => framing.lost() != Some(Lost::TooLarge),
             Self::Refuse { name } | Self::StoreBut { name } => name == "busy",
             Self::Replace { .. } | Self::Acknowledge | Self::WaveThrough => false,
         }

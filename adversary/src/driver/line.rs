@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use turncoat_core::remote::Lost;
 
 use crate::codec::Bytes;
+use crate::framing::Framing;
 
 /// What a device asks of the stage.
 #[derive(Debug)]
@@ -35,14 +36,22 @@ pub(crate) enum Response {
     Saved,
 }
 
-/// The reply that the server gives, whatever a client reads of it; none if it is lost.
+/// The reply that the server gives, whatever a client reads of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Shown(pub(crate) Option<Bytes>);
+pub(crate) struct Shown {
+    /// Its bytes; none if it is lost.
+    pub(crate) bytes: Option<Bytes>,
+    /// In which frame of HTTP it comes, if not in the one that is due.
+    pub(crate) framing: Option<Framing>,
+}
 
 impl Shown {
     /// What a client has of it that reads so many bytes at most.
     fn read(&self, reply_max: u64) -> Result<Vec<u8>, Lost> {
-        match &self.0 {
+        if let Some(lost) = self.framing.and_then(Framing::lost) {
+            return Err(lost);
+        }
+        match &self.bytes {
             None => Err(Lost::CutOff),
             Some(bytes) if bytes.len() as u64 > reply_max => Err(Lost::TooLarge),
             Some(bytes) => Ok(bytes.to_vec()),
@@ -202,7 +211,7 @@ mod tests {
                 if bytes == b"ask")
         );
         assert!(future.as_mut().poll(&mut context).is_pending());
-        line.respond(Response::Reply(Shown(None)));
+        line.respond(Response::Reply(Shown::default()));
         assert_eq!(
             future.as_mut().poll(&mut context),
             Poll::Ready(Err(Lost::CutOff))

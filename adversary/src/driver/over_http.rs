@@ -170,7 +170,7 @@ impl Transport for Wire {
             return Err(Lost::CutOff);
         };
         if let Some(waiting) = open.waiting.take() {
-            waiting.answer(shown.0);
+            waiting.answer(shown);
         }
         loop {
             match open.next() {

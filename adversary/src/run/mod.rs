@@ -51,6 +51,8 @@ pub struct Plan {
     pub uncontrolled: Option<String>,
     /// Whether the script does anything to messages.
     pub edits: bool,
+    /// Whether it has replies come in another frame of HTTP, and some never to their end.
+    pub framed: bool,
     /// Whether the script ends the processes of devices.
     pub crashes: bool,
     /// Users whose keys the server holds.

@@ -112,6 +112,7 @@ fn plan(script: &Script, header: Option<&Header>) -> Plan {
         edits: ["on_reply", "on_request"]
             .iter()
             .any(|word| words.calls.contains(*word)),
+        framed: words.calls.contains("framed"),
         crashes: words.calls.contains("crash_at"),
         chaos: header.is_some_and(|header| header.class == "chaos"),
         operations: operations.into_iter().collect(),
@@ -156,6 +157,7 @@ fn needs(words: &Words) -> BTreeSet<String> {
     let mut needs = BTreeSet::new();
     let inside = [
         "get", "has", "set", "try_set", "sign", "wrap", "hash", "fit_both", "colluder", "identity",
+        "framed",
     ];
     let selects = [
         "on_reply",

@@ -28,6 +28,7 @@ fn plan() -> Plan {
         planted: None,
         uncontrolled: None,
         edits: false,
+        framed: false,
         crashes: false,
         operations: Vec::new(),
         needs: Vec::new(),

@@ -1,6 +1,7 @@
 //! The closed lists of words that headers and expectations draw from.
 
 use super::error::{Fault, ScriptError};
+use crate::framing::Framing;
 use crate::front::native;
 
 /// The classes of the catalogue: the folders of the script library.
@@ -120,6 +121,16 @@ pub fn messages() -> Vec<&'static str> {
 pub fn check_refusal(name: &str) -> Result<(), ScriptError> {
     let known = native::REFUSALS.iter().copied();
     check(Fault::UnknownWord, "refusal", name, known)
+}
+
+/// The framing that a script names.
+///
+/// # Errors
+///
+/// An unknown name, with the nearest known one.
+pub(crate) fn framing(name: &str) -> Result<Framing, ScriptError> {
+    check(Fault::UnknownWord, "frame", name, Framing::names())?;
+    Ok(Framing::parse(name).unwrap_or(Framing::Short))
 }
 
 /// Checks the name of what a client can admit.

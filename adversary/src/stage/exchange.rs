@@ -6,6 +6,7 @@ use crate::attack::Edit;
 use crate::client::DeviceName;
 use crate::codec::Bytes;
 use crate::driver::{Response, Shown};
+use crate::framing::Framing;
 use crate::history::{Event, ObjectKey};
 use crate::script::performer::{Direction, Message, Progress};
 
@@ -279,8 +280,8 @@ impl Stage {
                 }
                 Edit::StoreBut { name } => instead = self.rules.refusal(name),
                 Edit::Delay { duration_ms } => self.clock.advance(*duration_ms),
-                // See below.
-                Edit::WaveThrough => {}
+                // See below, and where the reply is delivered.
+                Edit::WaveThrough | Edit::Framed { .. } => {}
             }
         }
         let mut answered = None;
@@ -340,6 +341,7 @@ impl Stage {
             mut honest,
             mut shown,
         } = reply;
+        let mut framing = None;
         for edit in edits {
             match edit {
                 Edit::Replace { bytes } => shown = Some(Bytes::clone(bytes)),
@@ -354,14 +356,19 @@ impl Stage {
                 Edit::Delay { duration_ms } => self.clock.advance(*duration_ms),
                 // The server has acted already.
                 Edit::Twice | Edit::WaveThrough => {}
+                Edit::Framed { framing: how } => framing = Some(*how),
             }
+        }
+        let bytes = shown.clone();
+        if framing.and_then(Framing::lost).is_some() {
+            shown = None;
         }
         // A client stops reading at its limit, and is shown no more than it reads.
         let cut = shown.as_ref().and_then(|bytes| {
             let read = usize::try_from(reply_max).unwrap_or(usize::MAX);
             bytes.get(..read).filter(|read| read.len() < bytes.len())
         });
-        let response = Shown(shown.clone());
+        let response = Shown { bytes, framing };
         let shown = cut.map(Bytes::from).or_else(|| shown.clone());
         let running = &mut self.operations[number as usize];
         running.state = State::Answered;

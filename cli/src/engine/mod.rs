@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use turncoat_adversary::catalogue::Catalogue;
 use turncoat_adversary::driver::{DefenceRow, Hardened, defence_table, external};
-use turncoat_adversary::run::{self, ScriptSubject, dry_run, parallel};
+use turncoat_adversary::run::{self, ScriptSubject, Subject as _, dry_run, parallel};
 pub(crate) use turncoat_adversary::script::known::CLASSES;
 use turncoat_adversary::script::known::VIOLATIONS;
 use turncoat_adversary::script::nearest::nearest;
@@ -185,7 +185,7 @@ pub(crate) fn run(order: &Order<'_>, progress: &Progress) -> Result<Results, Fau
     let judge = |source: &Source, index: usize| -> Result<ScriptResult, Fault> {
         let stop = Stop::default();
         let subject = read(&catalogue, source, stop.clone())?;
-        let target = prepared.target()?;
+        let target = prepared.target(subject.plan())?;
         let _watched = watch.begin(index, stop);
         let report = run::run(&subject, &target, attack.seed.0);
         let spent = u64::try_from(report.client_time.as_nanos()).unwrap_or(u64::MAX);
@@ -276,7 +276,7 @@ pub(crate) fn timelines(
     let source = source(&catalogue, script)?;
     let subject = read(&catalogue, &source, Stop::default())?;
     let prepared = Prepared::new(attack)?;
-    let target = prepared.target()?;
+    let target = prepared.target(subject.plan())?;
     let report = run::run(&subject, &target, attack.seed.0);
     let runs = [("honest", &report.honest), ("attacked", &report.attacked)];
     let timelines = runs.into_iter().filter_map(|(title, run)| {

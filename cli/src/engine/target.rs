@@ -8,7 +8,7 @@ use turncoat_adversary::driver::external::{
 };
 use turncoat_adversary::driver::{Client as UnderTest, Hardened, OverHttp, Straw, Weakened};
 use turncoat_adversary::front::http::frames::FrameServer;
-use turncoat_adversary::run::{Target, Twin};
+use turncoat_adversary::run::{Plan, Target, Twin};
 use turncoat_adversary::strawman;
 use turncoat_adversary::strawman::expected::{Expectations, expected};
 use turncoat_reports::{Client, ScriptResult, agrees};
@@ -19,6 +19,8 @@ use crate::status::Fault;
 
 /// The order of a run is its script's, however long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// Where some replies never come to their end.
+const IMPATIENCE: Duration = Duration::from_secs(3);
 
 /// A client of which everything is known that all its runs share.
 pub(super) struct Prepared<'a> {
@@ -117,11 +119,15 @@ impl<'a> Prepared<'a> {
     }
 
     /// The client for one script's runs.
-    pub(super) fn target(&self) -> Result<Target, Fault> {
+    pub(super) fn target(&self, plan: &Plan) -> Result<Target, Fault> {
         let target = self.in_memory()?;
         Ok(match &self.server {
             None => target,
-            Some(server) => over_http(target, server),
+            Some(server) => over_http(
+                target,
+                server,
+                if plan.framed { IMPATIENCE } else { PATIENCE },
+            ),
         })
     }
 
@@ -176,9 +182,9 @@ fn server(choice: &ClientChoice) -> Result<FrameServer, Fault> {
 }
 
 /// The same client and its twin, over HTTP.
-fn over_http(target: Target, server: &FrameServer) -> Target {
-    let over = |client: Rc<dyn UnderTest>, server: &FrameServer| -> Rc<dyn UnderTest> {
-        Rc::new(OverHttp::new(client, server, PATIENCE))
+fn over_http(target: Target, server: &FrameServer, patience: Duration) -> Target {
+    let over = move |client: Rc<dyn UnderTest>, server: &FrameServer| -> Rc<dyn UnderTest> {
+        Rc::new(OverHttp::new(client, server, patience))
     };
     let (server, twin) = (server.clone(), target.twin);
     Target {

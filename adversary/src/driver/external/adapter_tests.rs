@@ -74,7 +74,10 @@ impl Stage {
             Some(Call::Request { bytes, .. }) => {
                 let request = kv::Request::from_bytes(&bytes).unwrap();
                 let reply = self.shelf.answer(&life.name, request).to_bytes();
-                Response::Reply(Shown(Some(reply.into())))
+                Response::Reply(Shown {
+                    bytes: Some(reply.into()),
+                    framing: None,
+                })
             }
         };
         life.line.respond(response);

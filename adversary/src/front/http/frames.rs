@@ -14,9 +14,12 @@ use std::time::Duration;
 use turncoat_core::wire::{Frame as _, Refusal, Reply};
 use turncoat_remote::api::{MEDIA_TYPE, Operation, refusal, status};
 
+use super::framed::{self, Framed, measured};
 use super::listen::{Listener, lock};
 use super::message::{Bounds, Connection, Message, Stop};
 use crate::codec::Bytes;
+use crate::driver::Shown;
+use crate::framing::Framing;
 
 /// What requests may cost. Those who send them here are under test, and no strangers.
 const BOUNDS: Bounds = Bounds {
@@ -36,12 +39,12 @@ pub struct Arrived {
     answer: SyncSender<Answer>,
 }
 
-/// The answer to a frame; none if the connection ends without one.
-pub type Answer = Option<Bytes>;
+/// The answer to a frame; without bytes, the connection ends without one.
+type Answer = Shown;
 
 impl Arrived {
     /// Has the answer written. Unanswered, the connection ends without a byte.
-    pub fn answer(self, answer: Answer) {
+    pub(crate) fn answer(self, answer: Answer) {
         // A connection that has gone meanwhile gets nothing.
         let _gone = self.answer.try_send(answer);
     }
@@ -61,7 +64,14 @@ struct Inner {
     answered: Arc<AtomicU64>,
 }
 
-type Doors = Mutex<BTreeMap<u64, Sink>>;
+type Doors = Mutex<Open>;
+
+#[derive(Default)]
+struct Open {
+    sinks: BTreeMap<u64, Sink>,
+    /// What a client was last told to look for elsewhere.
+    elsewhere: Option<Bytes>,
+}
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -109,7 +119,7 @@ impl FrameServer {
     #[must_use]
     pub fn door(&self, sink: impl Fn(Arrived) + Send + 'static) -> Door {
         let number = self.0.count.fetch_add(1, Ordering::Relaxed);
-        lock(&self.0.doors).insert(number, Box::new(sink));
+        lock(&self.0.doors).sinks.insert(number, Box::new(sink));
         Door {
             server: self.clone(),
             number,
@@ -131,7 +141,7 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        lock(&self.server.0.doors).remove(&self.number);
+        lock(&self.server.0.doors).sinks.remove(&self.number);
     }
 }
 
@@ -143,11 +153,15 @@ fn serve(stream: TcpStream, ended: &AtomicBool, doors: &Doors, answered: &Atomic
             Err(Stop::Refused(..)) => (refused(Refusal::Invalid), true),
             Err(Stop::Closed) => break,
         };
-        let Some(frame) = answer else {
+        let Some(frame) = answer.bytes else {
             break;
         };
         answered.fetch_add(1, Ordering::Relaxed);
-        if connection.write_raw(&whole(&frame)).is_err() || last {
+        let written = match answer.framing {
+            None => connection.write_raw(&whole(&frame)).map(|()| true),
+            Some(framing) => in_frame(&mut connection, framing, ended, doors, &frame),
+        };
+        if last || !matches!(written, Ok(true)) {
             break;
         }
     }
@@ -155,11 +169,43 @@ fn serve(stream: TcpStream, ended: &AtomicBool, doors: &Doors, answered: &Atomic
 }
 
 fn refused(refusal: Refusal) -> Answer {
-    Some(Bytes::from(Reply::Refused(refusal).encode()))
+    Shown {
+        bytes: Some(Bytes::from(Reply::Refused(refusal).encode())),
+        framing: None,
+    }
+}
+
+/// Where a redirected client finds what it was promised, and where it finds itself again.
+const ELSEWHERE: &str = "/elsewhere";
+const CIRCLE: &str = "/circle";
+
+fn in_frame(
+    connection: &mut Connection<TcpStream>,
+    framing: Framing,
+    ended: &AtomicBool,
+    doors: &Doors,
+    frame: &Bytes,
+) -> io::Result<bool> {
+    if framing == Framing::Redirected {
+        lock(doors).elsewhere = Some(frame.clone());
+    }
+    let reply = Framed {
+        head: &head(frame),
+        frame,
+        elsewhere: ELSEWHERE,
+        circle: CIRCLE,
+    };
+    framed::write(connection, framing, ended, &reply)
 }
 
 /// Hands the frame of a message to its sender's sink, and waits for the answer.
 fn ask(message: &Message, doors: &Doors) -> Answer {
+    let here = |framing: Option<Framing>, bytes| Shown { bytes, framing };
+    match message.target.as_str() {
+        ELSEWHERE => return here(None, lock(doors).elsewhere.clone()),
+        CIRCLE => return here(Some(Framing::Circled), Some(Bytes::from(Vec::new()))),
+        _ => {}
+    }
     let numbered = message.target.strip_prefix('/');
     let split = numbered.and_then(|rest| rest.split_at_checked(rest.find('/')?));
     let Some((number, path)) = split else {
@@ -175,7 +221,7 @@ fn ask(message: &Message, doors: &Doors) -> Answer {
         let Some(sink) = number
             .parse()
             .ok()
-            .and_then(|number: u64| doors.get(&number))
+            .and_then(|number: u64| doors.sinks.get(&number))
         else {
             return refused(Refusal::NotFound);
         };
@@ -185,17 +231,17 @@ fn ask(message: &Message, doors: &Doors) -> Answer {
         });
     }
     // Nobody answers whose process has ended.
-    waiting.recv().ok().flatten()
+    waiting.recv().unwrap_or_default()
 }
 
 /// A reply in full, as the server's API says it.
 fn whole(frame: &[u8]) -> Vec<u8> {
-    let head = format!(
-        "HTTP/1.1 {} -\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {}\r\n\r\n",
-        status(refusal(frame)),
-        frame.len()
-    );
-    [head.as_bytes(), frame].concat()
+    measured(&head(frame), frame.len(), frame)
+}
+
+fn head(frame: &[u8]) -> String {
+    let status = status(refusal(frame));
+    format!("HTTP/1.1 {status} -\r\nContent-Type: {MEDIA_TYPE}\r\n")
 }
 
 #[cfg(test)]
@@ -205,8 +251,9 @@ mod tests {
     use turncoat_core::wire::{Frame as _, Refusal, Reply, Request, RequestBody};
     use turncoat_remote::{HttpRemote, Patience};
 
-    use super::FrameServer;
+    use super::{FrameServer, Shown};
     use crate::codec::Bytes;
+    use crate::framing::Framing;
 
     fn lookup() -> Vec<u8> {
         let user = UserId([2; 32]);
@@ -228,7 +275,11 @@ mod tests {
         let doors = answers.map(|(answer, seen)| {
             let door = server.door(move |arrived| {
                 assert_eq!(arrived.frame, lookup());
-                arrived.answer(answer.clone().map(Bytes::from));
+                let bytes = answer.clone().map(Bytes::from);
+                arrived.answer(Shown {
+                    bytes,
+                    framing: None,
+                });
             });
             (door, seen)
         });
@@ -239,6 +290,35 @@ mod tests {
             }
         }
         assert_eq!(server.answered(), 6);
+    }
+
+    #[test]
+    fn a_client_has_of_every_frame_what_it_must_have() {
+        let server = FrameServer::open().unwrap();
+        let refusal = Reply::Refused(Refusal::NotFound).encode();
+        let patience = Patience {
+            request: std::time::Duration::from_secs(2),
+            ..Patience::default()
+        };
+        for framing in Framing::names().filter_map(Framing::parse) {
+            let bytes = Bytes::from(refusal.clone());
+            let framed = std::sync::atomic::AtomicBool::new(true);
+            let door = server.door(move |arrived| {
+                let first = framed.swap(false, std::sync::atomic::Ordering::SeqCst);
+                arrived.answer(Shown {
+                    bytes: Some(bytes.clone()),
+                    framing: Some(framing).filter(|_| first),
+                });
+            });
+            let remote = HttpRemote::new(&door.url(), patience);
+            let seen = framing.lost().map_or(Ok(refusal.clone()), Err);
+            assert_eq!(remote.send(&lookup(), 100), seen, "{framing:?}");
+            assert_eq!(
+                remote.send(&lookup(), 100),
+                Ok(refusal.clone()),
+                "after {framing:?}"
+            );
+        }
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub(super) trait Channel: Read + Write {
     /// Sets how long a read may wait; `None` waits for as long as the connection lives.
     fn limit_reads(&mut self, time: Option<Duration>) -> io::Result<()>;
 
+    /// Whether the other side may still read.
+    fn is_open(&mut self) -> bool;
+
     /// Ends both directions.
     fn end(&mut self);
 }
@@ -40,6 +43,18 @@ pub(super) trait Channel: Read + Write {
 impl Channel for TcpStream {
     fn limit_reads(&mut self, time: Option<Duration>) -> io::Result<()> {
         self.set_read_timeout(time)
+    }
+
+    fn is_open(&mut self) -> bool {
+        let looked = self
+            .set_nonblocking(true)
+            .and_then(|()| self.peek(&mut [0]));
+        let restored = self.set_nonblocking(false);
+        restored.is_ok()
+            && match looked {
+                Ok(count) => count > 0,
+                Err(error) => error.kind() == ErrorKind::WouldBlock,
+            }
     }
 
     fn end(&mut self) {
@@ -230,6 +245,11 @@ impl<C: Channel> Connection<C> {
         self.unread
             .extend_from_slice(piece.get(..count).unwrap_or_default());
         Ok(())
+    }
+
+    /// Whether the other side may still read.
+    pub(super) fn is_open(&mut self) -> bool {
+        self.channel.is_open()
     }
 
     /// Ends both directions.

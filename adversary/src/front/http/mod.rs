@@ -4,6 +4,7 @@
 //! connections and time have bounds here, nothing is allocated on a stated length alone, and the
 //! server ends with its run.
 
+mod framed;
 pub mod frames;
 mod listen;
 mod message;

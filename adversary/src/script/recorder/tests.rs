@@ -3,6 +3,7 @@
 use super::*;
 use crate::attack::Expectation;
 use crate::client::Operation;
+use crate::framing::Framing;
 use crate::history::ObjectKey;
 use crate::selector::Audience;
 
@@ -227,6 +228,9 @@ fn edits_read_back_in_any_order() {
         Edit::Acknowledge,
         Edit::StoreBut { name },
         Edit::WaveThrough,
+        Edit::Framed {
+            framing: Framing::Stalled,
+        },
     ];
     round_trips(vec![
         Step::EditRequest {

@@ -1,6 +1,7 @@
 //! Acts on the messages of the native front, and the handlers that perform them.
 
-use super::super::call::{Call, Given, Receiver, Verb};
+use super::super::call::{Call, Given, Receiver, Verb, throw};
+use super::super::known;
 use super::super::performer::{Direction, Field};
 use super::super::value::{Content, Hand, Hook, Record};
 use super::store::extension;
@@ -73,6 +74,9 @@ pub(super) const VERBS: &[Verb] = &[
             let name = call.refusal(0)?;
             fate(call, Edit::StoreBut { name }, true)
         }),
+    verb(MESSAGE, "framed", (1, 1), "m.framed(\"short\")",
+        "Sends the reply in another frame of HTTP; in memory and in `serve`, what that comes to.",
+        framed),
     verb(MESSAGE, "wave_through", (0, 0), "m.wave_through()",
         "Takes what an honest server would refuse to take of this writer.", |call| {
             fate(call, Edit::WaveThrough, true)
@@ -250,6 +254,18 @@ fn delay(call: &Call<'_>) -> Given {
     let duration_ms = call.number(0)?;
     with(call, |mut hand| {
         hand.delay(duration_ms);
+        Ok(Dynamic::UNIT)
+    })
+}
+
+fn framed(call: &Call<'_>) -> Given {
+    let name = call.text(0)?;
+    let framing = known::framing(&name).map_err(throw)?;
+    with(call, |mut hand| {
+        if hand.message.direction == Direction::Request {
+            return Err(call.misuse("it is for replies, in a handler of `server.on_reply`"));
+        }
+        hand.decide(Edit::Framed { framing });
         Ok(Dynamic::UNIT)
     })
 }
