@@ -110,16 +110,14 @@ pub enum Unavailable {
     CutOff,
     /// What this device remembers could not be read or written.
     LocalState(LocalState),
-    /// An authentic object in a newer format than this program knows.
-    NewerFormat,
     /// The server delivers no invitation of that sender and name.
     NoInvitation,
     /// The server says no; at login, the user or the password may be wrong.
     Refused,
     /// The server has something of that name already, or so it says; at sign-up, an account.
     Taken,
-    /// What somebody who may write there signed for does not open. The server is not to blame: it
-    /// cannot tell. Trying again does not help; writing anew does, and so does revoking.
+    /// What somebody signed for does not open: what a member wrote, or an envelope. The server is
+    /// not to blame, as it cannot tell. Trying again does not help; writing or sending anew does.
     Spoilt {
         /// Who signed for it.
         author: UserId,
@@ -238,7 +236,6 @@ impl Unavailable {
             Self::LocalState(LocalState::Torn) => "state-torn",
             Self::LocalState(LocalState::Unreadable) => "state-unreadable",
             Self::LocalState(LocalState::Unwritable) => "state-unwritable",
-            Self::NewerFormat => "newer-format",
             Self::NoInvitation => "no-invitation",
             Self::Refused => "refused",
             Self::Spoilt { .. } => "spoilt",

@@ -43,12 +43,11 @@ pub const VIOLATIONS: [&str; 16] = [
 ];
 
 /// The ways in which an answer can be unavailable, by the names that the client gives them.
-pub const UNAVAILABLES: [&str; 17] = [
+pub const UNAVAILABLES: [&str; 16] = [
     "busy",
     "closed",
     "contended",
     "cut-off",
-    "newer-format",
     "no-invitation",
     "refused",
     "spoilt",

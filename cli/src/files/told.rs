@@ -112,7 +112,6 @@ fn next(why: Unavailable) -> &'static str {
         Unavailable::Spoilt { .. } => {
             "somebody who may write to it wrote what does not open; put it anew, or revoke them"
         }
-        Unavailable::NewerFormat => "use a newer version",
         _ => "try again, and see that the server is up",
     }
 }

@@ -113,13 +113,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             .account
             .decryption
             .decrypt(entropy, &label, &envelope.wrapped.0);
-        let unwrapped = unwrapped.map_err(|_| Violation::Inauthentic)?;
-        let bytes: &[u8; 32] = unwrapped
-            .as_slice()
-            .try_into()
-            .map_err(|_| Violation::Inauthentic)?;
+        // What the sender signed and does not open is the sender's doing, and looks alike always.
+        let author = envelope.sender;
+        let spoilt = Unavailable::Spoilt { author };
+        let unwrapped = unwrapped.map_err(|_| spoilt)?;
+        let bytes: &[u8; 32] = unwrapped.as_slice().try_into().map_err(|_| spoilt)?;
         let key = EpochKey::copy_from(bytes);
-        let name = open_note(&key, &envelope.id.0, &envelope.note.0)?;
+        let name = open_note(&key, &envelope.id.0, &envelope.note.0).map_err(|_| spoilt)?;
         let Envelope {
             id, space, epoch, ..
         } = *envelope;
