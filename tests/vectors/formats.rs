@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use turncoat_core::wire::{
-    BagSecret, Contact, ENTRY_SIZE, Entry, Envelope, Frame, Head, KeyBag, Leaf, Malformed, Note,
+    BagSecret, Contact, ENTRY_SIZE, Entry, Envelope, Frame, Head, KeyBag, Leaf, Malformed,
     PartialTrie, PublicRecord, Reply, Request, RosterChange, SignedContact, SignedEnvelope,
     SignedHead, SignedRecord, SignedRosterChange, TrustedState,
 };
@@ -43,7 +43,6 @@ const FRAMES: &[(&str, u8, &str)] = &[
     ("envelope", 9, "{envelope}"),
     ("signed-envelope", 10, "{envelope} signature~256"),
     ("leaf", 11, "id:16 segments=00000003 root:32 sealed~64"),
-    ("note", 13, "name~5"),
     (
         "state",
         14,
@@ -421,7 +420,6 @@ fn again(format: &str, bytes: &[u8]) -> Result<Vec<u8>, Malformed> {
         "signed-envelope" => frame::<SignedEnvelope>(bytes),
         "leaf" => frame::<Leaf>(bytes),
         "trie" => frame::<PartialTrie>(bytes),
-        "note" => frame::<Note>(bytes),
         "state" => frame::<TrustedState>(bytes),
         "contact" => frame::<Contact>(bytes),
         "signed-contact" => frame::<SignedContact>(bytes),

@@ -1,9 +1,9 @@
 //! Whatever a format accepts encodes to the very bytes that it was read from.
 
 use turncoat_core::wire::{
-    BagSecret, Contact, Entry, Envelope, Frame, Head, KeyBag, Leaf, Note, PartialTrie,
-    PublicRecord, Reply, Request, RosterChange, SignedContact, SignedEnvelope, SignedHead,
-    SignedRecord, SignedRosterChange, TrustedState,
+    BagSecret, Contact, Entry, Envelope, Frame, Head, KeyBag, Leaf, PartialTrie, PublicRecord,
+    Reply, Request, RosterChange, SignedContact, SignedEnvelope, SignedHead, SignedRecord,
+    SignedRosterChange, TrustedState,
 };
 
 use crate::attack::Attack;
@@ -26,7 +26,6 @@ pub fn decode(bytes: &[u8]) -> usize {
         frame::<Head>,
         frame::<KeyBag>,
         frame::<Leaf>,
-        frame::<Note>,
         frame::<PartialTrie>,
         frame::<PublicRecord>,
         frame::<Reply>,

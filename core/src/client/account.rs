@@ -230,11 +230,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ) -> Self {
         let private = space.id;
         let monotone = state.spaces.iter().any(|known| known.space == private);
-        let opened = Freshness {
-            monotone,
-            bound: None,
-            witnesses: Vec::new(),
-        };
+        let opened = Freshness::alone(monotone);
         Self {
             ports,
             config,

@@ -12,7 +12,7 @@ use crate::remote::{Remote, Vault};
 use crate::seal::open_keyring;
 use crate::secret::{ContentKey, KeyBytes};
 use crate::tree::{Mountain, segment_leaf};
-use crate::wire::{FileEntry, Range, Reply, RequestBody, SegmentNode, SegmentRecord};
+use crate::wire::{FileEntry, Range, Reply, RequestBody, SegmentNode, SegmentRecord, SpaceState};
 use alloc::vec::Vec;
 
 /// Segment records that one request asks for.
@@ -47,17 +47,11 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// [`Usage::NoSuchFile`](crate::Usage::NoSuchFile) if the directory, complete under an accepted
     /// head, has no such name.
     pub async fn download(&mut self, name: &[u8]) -> Result<Downloading<'_, R, V, E, C>, Error> {
-        let before = self.state.clone();
+        let known = |known: &SpaceState| known.accepted.map(|_| known.space);
+        let known: Vec<SpaceId> = self.state.spaces.iter().filter_map(known).collect();
         let (found, _) = self.file(name, &[]).await?;
-        let monotone = before
-            .spaces
-            .iter()
-            .any(|known| known.space == found.space && known.accepted.is_some());
-        let freshness = Freshness {
-            monotone,
-            bound: None,
-            witnesses: Vec::new(),
-        };
+        let monotone = known.contains(&found.space);
+        let freshness = Freshness::alone(monotone);
         let records = self.records_of(&found).await?;
         let keys = self.content_keys(&found).await?;
         let space = self.open_space(&found.space)?;

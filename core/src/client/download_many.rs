@@ -48,11 +48,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         names: &[&[u8]],
         mut take: impl FnMut(usize, Vec<u8>),
     ) -> Result<Many, Error> {
-        let freshness = Freshness {
-            monotone: self.accepted(&self.private).is_some(),
-            bound: None,
-            witnesses: Vec::new(),
-        };
+        let freshness = Freshness::alone(self.accepted(&self.private).is_some());
         let mut rest = Vec::new();
         let mut first = 0;
         for names in names.chunks(VIEW_MAX) {

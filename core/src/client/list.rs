@@ -67,11 +67,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 return Err(Violation::Malformed.into());
             }
         }
-        let freshness = Freshness {
-            monotone,
-            bound: None,
-            witnesses: Vec::new(),
-        };
+        let freshness = Freshness::alone(monotone);
         Ok(Listing {
             names: names.into_iter().collect(),
             freshness,

@@ -129,6 +129,17 @@ pub struct Freshness {
     pub witnesses: Vec<UserId>,
 }
 
+impl Freshness {
+    /// What this device knows by itself.
+    const fn alone(monotone: bool) -> Self {
+        Self {
+            monotone,
+            bound: None,
+            witnesses: Vec::new(),
+        }
+    }
+}
+
 impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// The account's user id.
     #[must_use]

@@ -47,13 +47,6 @@ impl Mountain<SegmentNode> {
         let hasher = Hasher::new(Label::Segments).number(self.size());
         Digest(self.peaks().iter().fold(hasher, part).finish())
     }
-
-    /// Sealed bytes of all segments; none if they are more than a u64 counts.
-    #[must_use]
-    pub fn bytes(&self) -> Option<u64> {
-        let mut sizes = self.peaks().iter().map(|peak| peak.bytes);
-        sizes.try_fold(0_u64, u64::checked_add)
-    }
 }
 
 #[cfg(test)]
@@ -76,7 +69,6 @@ mod tests {
         for number in 0..5 {
             range.push(segment_leaf(&record(number))).unwrap();
         }
-        assert_eq!(range.bytes(), Some(5010));
         assert_eq!(range.peaks()[0].bytes, 4006);
         let base = segment_leaf(&record(1));
         let changes: [fn(&mut SegmentRecord); 5] = [
@@ -94,14 +86,12 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_that_overflows_is_no_length() {
+    fn a_sum_that_overflows_stays_at_the_maximum() {
         let huge = SegmentNode {
             hash: Digest([1; 32]),
             bytes: u64::MAX,
         };
         let joined = SegmentNode::join(&huge, &huge, 1);
         assert_eq!(joined.bytes, u64::MAX);
-        let range = Mountain::from_parts(3, alloc::vec![joined, huge]).unwrap();
-        assert_eq!(range.bytes(), None);
     }
 }

@@ -1,6 +1,6 @@
 //! What sealed leaves, notes and keyrings say once they are open.
 
-use super::{Frame, Malformed, Reader, SegmentNode, Wire, Writer, record};
+use super::{Malformed, Reader, SegmentNode, Wire, Writer, record};
 use crate::id::{Digest, EnvelopeId, Epoch, FileId, Fingerprint, PackId, SpaceId, UserId};
 use crate::secret::KeyBytes;
 use alloc::vec::Vec;
@@ -239,16 +239,4 @@ impl Entry {
         }
         Reader::all(bytes, Self::read)
     }
-}
-
-record! {
-    /// What an invitation says beside the key.
-    pub struct Note {
-        /// The file's name as the sender knows it.
-        pub name: super::Blob,
-    }
-}
-
-impl Frame for Note {
-    const KIND: u8 = 13;
 }

@@ -22,7 +22,7 @@ pub use bag::{BagSecret, KdfParams, KeyBag};
 pub use contact::{Contact, ContactPin, ContactSpace, SignedContact};
 pub use directory::{DEPTH, Leaf, PartialTrie, Slot, slot_bit};
 pub use entry::{
-    ENTRY_SIZE, Entry, FileEntry, LinkEntry, NAME_INLINE_MAX, NameRef, Note, PinEntry, Region,
+    ENTRY_SIZE, Entry, FileEntry, LinkEntry, NAME_INLINE_MAX, NameRef, PinEntry, Region,
 };
 pub use envelope::{Envelope, SignedEnvelope};
 pub use head::{Head, SignedHead};
