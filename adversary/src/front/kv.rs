@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use turncoat_core::remote::Lost;
 
 use crate::codec::{Code as _, coded};
+use crate::oracle::Anatomy;
 
 /// A future that lives on one thread.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -101,6 +102,39 @@ coded! {
             /// The status, as in HTTP.
             status: u16,
         },
+    }
+}
+
+/// The anatomy of this front's requests: one id each, and whether a write has a condition.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Requests;
+
+impl Anatomy for Requests {
+    fn ids(&self, _: &str, request: &[u8]) -> Vec<Vec<Vec<u8>>> {
+        let Some(request) = Request::from_bytes(request) else {
+            return Vec::new();
+        };
+        match request {
+            Request::Get { id } | Request::Put { id, .. } | Request::Delete { id, .. } => {
+                vec![vec![id]]
+            }
+            Request::GetPublic { user } | Request::PutPublic { user, .. } => {
+                vec![vec![user.into_bytes()]]
+            }
+        }
+    }
+
+    fn numbers(&self, _: &str, request: &[u8]) -> Vec<u64> {
+        match Request::from_bytes(request) {
+            Some(Request::Put { condition, .. } | Request::Delete { condition, .. }) => {
+                vec![match condition {
+                    Condition::Always => 0,
+                    Condition::Absent => 1,
+                    Condition::Matches { .. } => 2,
+                }]
+            }
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -100,8 +100,8 @@ impl Judgement {
 ///
 /// This decides G1 to G5, G6 by canaries, G7 as far as what clients returned shows it, G8, G11,
 /// G12 and G15. What a decryptor opens is judged by [`judge_reach`] (G7) and [`judge_keys`] (G13).
-/// [`judge_same_view`] compares two runs (G6, G10); no run of a script is paired with another yet,
-/// so that what scripts say of G10, and of G6 beyond canaries, rests on `expect_same_view`: the
+/// [`judge_same_view`] compares two runs of a script that says `secrets: two` (G6, G10). Where
+/// the two sides differ in what is done, and not in secrets alone, `expect_same_view` compares the
 /// kinds and sizes of messages in two parts of one run.
 #[must_use]
 pub fn judge(history: &History, facts: &Facts) -> Judgement {

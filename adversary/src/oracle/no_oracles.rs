@@ -135,12 +135,14 @@ mod tests {
     struct Plain;
 
     impl Anatomy for Plain {
-        fn ids(&self, _: &str, request: &[u8]) -> Vec<Vec<u8>> {
-            request
-                .first()
-                .map(|byte| vec![*byte])
-                .into_iter()
-                .collect()
+        fn ids(&self, _: &str, request: &[u8]) -> Vec<Vec<Vec<u8>>> {
+            let first = request.first().into_iter();
+            let group = first.flat_map(|byte| {
+                // Of a byte above 100 there are two ids, in no order that says anything.
+                let two = *byte > 100;
+                [Some(vec![*byte]), two.then(|| vec![255 - *byte])]
+            });
+            vec![group.flatten().collect()]
         }
 
         fn numbers(&self, _: &str, request: &[u8]) -> Vec<u64> {
@@ -205,6 +207,19 @@ mod tests {
             None,
             "other ids and ciphertext are equal skeletons"
         );
+    }
+
+    #[test]
+    fn ids_whose_order_says_nothing_are_not_told_apart() {
+        let sorted = |first: u8, then: u8| {
+            let messages = [[first, 7], [then, 7]];
+            run(&messages
+                .each_ref()
+                .map(|one| ("read", &one[..], &b"ok"[..])))
+        };
+        // Both are of the pair, or one is of none.
+        assert_eq!(differs(&sorted(154, 101), &sorted(154, 154)), None);
+        assert_eq!(differs(&sorted(154, 101), &sorted(154, 102)), Some(G10));
     }
 
     #[test]

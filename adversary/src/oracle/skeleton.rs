@@ -8,7 +8,10 @@ use crate::history::{Event, History};
 /// Finds the ids inside a message, so that a skeleton can say which of them are equal.
 pub trait Anatomy {
     /// The ids inside a request of this kind, in order; each is replaced by its first use.
-    fn ids(&self, kind: &str, request: &[u8]) -> Vec<Vec<u8>>;
+    ///
+    /// They come in groups. Within one, their order says nothing, as where a message has them
+    /// sorted: those that are first seen in one group are not told apart later.
+    fn ids(&self, kind: &str, request: &[u8]) -> Vec<Vec<Vec<u8>>>;
 
     /// Numbers inside a request that the server sees in clear, such as counts and heights.
     fn numbers(&self, kind: &str, request: &[u8]) -> Vec<u64>;
@@ -19,7 +22,7 @@ pub trait Anatomy {
 pub struct Lengths;
 
 impl Anatomy for Lengths {
-    fn ids(&self, _: &str, _: &[u8]) -> Vec<Vec<u8>> {
+    fn ids(&self, _: &str, _: &[u8]) -> Vec<Vec<Vec<u8>>> {
         Vec::new()
     }
 
@@ -39,7 +42,7 @@ pub(super) enum Bone<'h> {
         kind: &'h str,
         /// Its length.
         length: usize,
-        /// Its ids, each by the order of first use.
+        /// Its ids, each by the group of its first use.
         ids: Vec<usize>,
         /// Its numbers.
         numbers: Vec<u64>,
@@ -61,6 +64,7 @@ impl<'h> Skeleton<'h> {
     /// Takes the skeleton out of a history. With `only`, of one user's messages.
     pub fn of(history: &'h History, anatomy: &dyn Anatomy, only: Option<&str>) -> Self {
         let mut uses: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+        let mut groups = 0;
         let mut asked: BTreeMap<u32, u32> = BTreeMap::new();
         let mut bones = Vec::new();
         for event in history.events() {
@@ -72,14 +76,15 @@ impl<'h> Skeleton<'h> {
                     kind,
                     bytes,
                 } if only.is_none_or(|user| device.user == user) => {
-                    let ids = anatomy
-                        .ids(kind, bytes)
-                        .into_iter()
-                        .map(|id| {
-                            let next = uses.len();
-                            *uses.entry(id).or_insert(next)
-                        })
-                        .collect();
+                    let mut ids = Vec::new();
+                    for group in anatomy.ids(kind, bytes) {
+                        groups += 1;
+                        let group = group.into_iter();
+                        let used = group.map(|id| *uses.entry(id).or_insert(groups));
+                        let mut used: Vec<usize> = used.collect();
+                        used.sort_unstable();
+                        ids.extend(used);
+                    }
                     let numbers = anatomy.numbers(kind, bytes);
                     let length = bytes.len();
                     asked.insert(*request, *operation);

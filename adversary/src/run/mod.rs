@@ -7,6 +7,7 @@ mod parallel;
 mod script;
 #[cfg(test)]
 mod tests;
+mod two_secrets;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -19,7 +20,7 @@ use crate::client::Failure;
 use crate::driver::{Client, Lie, time_in_clients};
 use crate::history::History;
 use crate::oracle::{self, Facts};
-use crate::stage::{Acts, Judgement, Only, Stage, password_of};
+use crate::stage::{Acts, Judgement, Only, Secrets, Stage, password_of};
 use crate::verdict::{Breach, Guarantee, Verdict};
 
 pub use control::Power;
@@ -55,6 +56,8 @@ pub struct Plan {
     pub framed: bool,
     /// Whether the script ends the processes of devices.
     pub crashes: bool,
+    /// Whether the server must see the same with other secrets.
+    pub two_secrets: bool,
     /// Users whose keys the server holds.
     pub colluders: BTreeSet<String>,
 }
@@ -248,24 +251,8 @@ impl Play {
 
 /// One run against a client, some of whose defences may be off.
 fn once_with(subject: &dyn Subject, client: Rc<dyn Client>, play: Play, seed: u64) -> Run {
-    let Play {
-        acts,
-        without,
-        only,
-    } = play;
-    let mut stage = Stage::new(client, acts, seed);
-    if let Some(only) = only {
-        stage.act_before(only);
-    }
-    let stage = Rc::new(RefCell::new(stage));
-    // The script engine is ours: if it crashes, that is the testbed's failure.
-    let played = catch_unwind(AssertUnwindSafe(|| subject.play(&stage)));
-    let stopped = played.unwrap_or_else(|_| {
-        Some(Stopped {
-            by_operation: false,
-            text: "the script engine crashed".to_owned(),
-        })
-    });
+    let secrets = (seed, Secrets::First);
+    let (stage, stopped) = play_on_stage(subject, Rc::clone(&client), &play, secrets);
     let stage = stage.borrow();
     let facts = Facts {
         honest: subject.plan().chaos,
@@ -274,6 +261,10 @@ fn once_with(subject: &dyn Subject, client: Rc<dyn Client>, play: Play, seed: u6
         ..Facts::default()
     };
     let history = stage.history().clone();
+    // Only the attacked run is judged: a client that tells too much tells it in both.
+    let other_secrets = (subject.plan().two_secrets && play.acts == Acts::Applied)
+        .then(|| two_secrets::compare(subject, &client, &play, seed, &history));
+    let Play { acts, without, .. } = play;
     let mut judged = or_undecided("an oracle", || oracle::judge(&history, &facts));
     // A death that the stage saw is not told twice.
     let faults = stage.faults().to_vec();
@@ -288,8 +279,10 @@ fn once_with(subject: &dyn Subject, client: Rc<dyn Client>, play: Play, seed: u6
     let found = or_undecided("the decryptor", || {
         offline::examine(&stage, (acts, &without), plan, &history, &mut judgements)
     });
-    judged.breaches.extend(found.breaches);
-    judged.undecided.extend(found.undecided);
+    for found in [Some(found), other_secrets].into_iter().flatten() {
+        judged.breaches.extend(found.breaches);
+        judged.undecided.extend(found.undecided);
+    }
     Run {
         acts,
         without,
@@ -304,6 +297,32 @@ fn once_with(subject: &dyn Subject, client: Rc<dyn Client>, play: Play, seed: u6
         undecided: judged.undecided,
         history,
     }
+}
+
+/// Plays a script, in a world of this seed and with these secrets, as far as it goes.
+fn play_on_stage(
+    subject: &dyn Subject,
+    client: Rc<dyn Client>,
+    play: &Play,
+    (seed, secrets): (u64, Secrets),
+) -> (Rc<RefCell<Stage>>, Option<Stopped>) {
+    let mut stage = Stage::new(client, play.acts, seed);
+    if secrets != Secrets::First {
+        stage.set_secrets(secrets);
+    }
+    if let Some(only) = &play.only {
+        stage.act_before(only.clone());
+    }
+    let stage = Rc::new(RefCell::new(stage));
+    // The script engine is ours: if it crashes, that is the testbed's failure.
+    let played = catch_unwind(AssertUnwindSafe(|| subject.play(&stage)));
+    let stopped = played.unwrap_or_else(|_| {
+        Some(Stopped {
+            by_operation: false,
+            text: "the script engine crashed".to_owned(),
+        })
+    });
+    (stage, stopped)
 }
 
 /// What a judge says. One that crashes has not decided: that is the testbed's failure.

@@ -8,7 +8,7 @@ use crate::decryptor::{self, Opened};
 use crate::driver::{Front, REALM};
 use crate::history::{History, ObjectKey};
 use crate::oracle::{self, KeyUse};
-use crate::stage::{Acts, Fallen, Judgement, Stage, password_of};
+use crate::stage::{Acts, Fallen, Judgement, Secrets, Stage};
 use crate::verdict::{Guarantee, Verdict};
 
 /// Opens what users' keys open, as far as the script asks for it, and judges.
@@ -69,7 +69,8 @@ impl Offline<'_> {
         let versions = self.stage.versions();
         self.opened.entry(user.to_owned()).or_insert_with(|| {
             let history = self.stage.history();
-            decryptor::open(&REALM, user, &password_of(user), versions, history)
+            let password = Secrets::First.password_of(user);
+            decryptor::open(&REALM, user, &password, versions, history)
         })
     }
 

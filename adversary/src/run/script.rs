@@ -51,6 +51,13 @@ impl ScriptSubject {
         } else {
             Some(header::read(text, &defences())?)
         };
+        if script.words.calls.contains("either")
+            && !header.as_ref().is_some_and(|one| one.two_secrets)
+        {
+            let what = "`either` stands for one value alone where the script is run once";
+            return Err(ScriptError::new(Fault::Header, what)
+                .expected("a line `// secrets: two` in the header"));
+        }
         let plan = plan(&script, header.as_ref());
         Ok(Self {
             script,
@@ -117,6 +124,7 @@ fn plan(script: &Script, header: Option<&Header>) -> Plan {
         chaos: header.is_some_and(|header| header.class == "chaos"),
         operations: operations.into_iter().collect(),
         needs: needs.into_iter().collect(),
+        two_secrets: header.is_some_and(|header| header.two_secrets),
         colluders: colluders(words),
     }
 }

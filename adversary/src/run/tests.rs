@@ -30,6 +30,7 @@ fn plan() -> Plan {
         edits: false,
         framed: false,
         crashes: false,
+        two_secrets: false,
         operations: Vec::new(),
         needs: Vec::new(),
         colluders: BTreeSet::new(),
@@ -503,6 +504,69 @@ fn a_sweep_has_the_power_that_each_of_its_parts_has() {
         };
         assert_eq!(reached, wanted);
     }
+}
+
+/// What a script by hand that says `secrets: two` comes to with our client.
+fn with_two_secrets(body: &str) -> super::Report {
+    let text = format!(
+        "// by-hand: a trial.\n// class: leakage\n// guarantee: G6\n// source: by hand\n\
+         // defences: padding\n// verdict: harmless\n// secrets: two\n\
+         let alice = user(\"alice\");\n{body}"
+    );
+    run(&of(&text), &ours(Rc::new(Hardened)), 1)
+}
+
+#[test]
+fn whatever_the_server_sees_of_a_secret_is_a_breach() {
+    for leak in [
+        // Another size class, another count of requests, an id that comes again, no operation.
+        "observe(|| alice.upload(\"n\", either(bytes(1), bytes(5_000))));",
+        "observe(|| { alice.upload(\"n\", \"1\"); either(1, 2) == 1 && alice.list() != 0; });",
+        "alice.upload(\"a\", \"1\"); alice.upload(\"b\", \"1\");\n\
+         observe(|| { alice.append(\"a\", \"2\"); alice.append(either(\"a\", \"b\"), \"2\"); });",
+    ] {
+        let report = with_two_secrets(leak);
+        let fell = report
+            .breaches
+            .iter()
+            .any(|one| one.guarantee == Guarantee::G6);
+        let undecided = report.verdict == Verdict::Unknown;
+        assert!(
+            fell || undecided,
+            "{leak}: {} {}",
+            report.verdict,
+            report.reason
+        );
+        assert_eq!(
+            undecided,
+            leak.contains("list"),
+            "{leak}: {}",
+            report.reason
+        );
+    }
+    for blind in [
+        "observe(|| alice.upload(\"n\", either(bytes(1), bytes(256))));",
+        "observe(|| alice.upload(either(\"n\", \"another name\"), secret(40)));",
+        "alice.upload(\"a\", \"1\"); alice.upload(\"b\", \"1\");\n\
+         observe(|| alice.append(either(\"a\", \"a\"), bytes(20)));",
+    ] {
+        let report = with_two_secrets(blind);
+        assert_eq!(
+            report.verdict,
+            Verdict::Harmless,
+            "{blind}: {}",
+            report.reason
+        );
+    }
+}
+
+#[test]
+fn a_value_that_is_never_the_other_one_is_a_fault() {
+    let text = "// by-hand: a trial.\nlet alice = user(\"alice\");\n\
+        alice.upload(\"n\", either(\"1\", \"2\"));\n";
+    let fault = ScriptSubject::new(text, Stop::default()).err();
+    let fault = fault.expect("it is run once").to_string();
+    assert!(fault.contains("secrets: two"), "{fault}");
 }
 
 #[test]

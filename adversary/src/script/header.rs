@@ -8,7 +8,7 @@ use crate::run::Control;
 use crate::verdict::{Guarantee, Verdict};
 
 /// The keys of a header, in the order in which a template writes them.
-pub const KEYS: [&str; 9] = [
+pub const KEYS: [&str; 10] = [
     "class",
     "guarantee",
     "source",
@@ -17,6 +17,7 @@ pub const KEYS: [&str; 9] = [
     "control",
     "rows",
     "sample",
+    "secrets",
     "needs",
 ];
 
@@ -56,6 +57,8 @@ pub struct Header {
     pub rows: Vec<String>,
     /// The count and the seed of a sampled quantifier.
     pub sample: Option<Sample>,
+    /// Whether it is run with two sets of secrets, which the server must not tell apart.
+    pub two_secrets: bool,
     /// What a client and its front must offer, beyond what the verbs show.
     pub needs: Vec<String>,
 }
@@ -162,6 +165,7 @@ pub fn read(text: &str, defences: &[&str]) -> Result<Header, ScriptError> {
         uncontrolled: uncontrolled.map(|why| why.trim().to_owned()),
         rows: find(fields, "rows").map(words).unwrap_or_default(),
         sample: find(fields, "sample").map(sample).transpose()?,
+        two_secrets: two_secrets(find(fields, "secrets"))?,
         needs: needs(find(fields, "needs"))?,
     })
 }
@@ -178,6 +182,7 @@ pub const fn meaning(key: &str) -> &'static str {
             "planted LIE, claim, or none: and the reason, where no defence can be removed"
         }
         b"rows" => "other rows and cases that the script covers",
+        b"secrets" => "two, if the server must see the same whatever the secrets are",
         b"sample" => "count 64, seed 1, if a quantifier is sampled",
         _ => "what a client must offer beyond what the verbs show",
     }
@@ -359,6 +364,11 @@ fn read_defences(
         }
     }
     Ok(names)
+}
+
+fn two_secrets(line: Option<&Line>) -> Result<bool, ScriptError> {
+    line.map_or(Ok(()), |line| one_of(line, "number of secrets", ["two"]))?;
+    Ok(line.is_some())
 }
 
 fn needs(line: Option<&Line>) -> Result<Vec<String>, ScriptError> {

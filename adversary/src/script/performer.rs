@@ -4,6 +4,7 @@ use crate::attack::{Edit, Object, Step};
 use crate::client::{DeviceName, Outcome};
 use crate::codec::Bytes;
 use crate::selector::Selector;
+use crate::stage::Secrets;
 use turncoat_core::wire::Envelope;
 
 /// Which way a message goes.
@@ -84,6 +85,11 @@ pub trait Performer {
 
     /// The seed of the run.
     fn seed(&self) -> u64;
+
+    /// Which secrets the users have.
+    fn secrets(&self) -> Secrets {
+        Secrets::First
+    }
 
     /// Takes one of `options`, from the run's one chooser.
     fn choose(&mut self, options: u32) -> u32;

@@ -7,7 +7,6 @@ use crate::client::{Class, DeviceName, FIRST, Failure, Operation, Outcome};
 use crate::codec::Bytes;
 use crate::driver::{Line, Setting};
 use crate::history::Event;
-use crate::pool;
 use crate::script::performer::Progress;
 
 impl Stage {
@@ -62,10 +61,10 @@ impl Stage {
         if self.device(name).process.is_some() {
             return Ok(());
         }
-        let (seed, clock, peers) = (self.seed, self.clock.clone(), self.peers.clone());
+        let (secrets, seed) = (self.secrets, self.secrets.seed(self.seed));
+        let (clock, peers) = (self.clock.clone(), self.peers.clone());
         let account = self.users.iter().position(|user| *user == name.user);
-        let identities = pool::identities();
-        let identity = &identities[account.unwrap_or(0) % identities.len()];
+        let identity = secrets.identity(account.unwrap_or(0));
         let device = self.device(name);
         // A new line: a call of an earlier life must not be answered in this one.
         device.line = Line::default();
@@ -75,7 +74,7 @@ impl Stage {
         let setting = Setting {
             device: name.clone(),
             remembers,
-            password: password_of(&name.user),
+            password: secrets.password_of(&name.user),
             identity,
             line: device.line.clone(),
             entropy: DeviceEntropy::new(seed, name, life),
@@ -214,12 +213,6 @@ impl Stage {
             });
         }
     }
-}
-
-/// What a user types at every login.
-#[must_use]
-pub fn password_of(user: &str) -> Vec<u8> {
-    format!("the password of {user}").into_bytes()
 }
 
 /// What a client does while it is dropped must not end the run.

@@ -13,6 +13,7 @@ mod performer;
 mod quiet;
 mod record;
 mod rules;
+mod secrets;
 mod served;
 mod state;
 #[cfg(test)]
@@ -35,9 +36,9 @@ use crate::verdict::Breach;
 
 pub use budget::Budget;
 pub use expect::{Fallen, Judgement};
-pub use lifetime::password_of;
 pub(crate) use rules::native_rules;
 pub use rules::{Answered, Published, Rules, key_value};
+pub use secrets::{Secrets, password_of};
 
 use drive::{Frame, Goal};
 use record::Recorded;
@@ -72,6 +73,7 @@ pub struct Stage {
     acts: Acts,
     budget: Budget,
     seed: u64,
+    secrets: Secrets,
     chooser: Chooser,
     clock: StageClock,
     peers: Peers,
@@ -108,7 +110,7 @@ impl Stage {
     pub fn new(client: Rc<dyn Client>, acts: Acts, seed: u64) -> Self {
         let declaration = client.declaration();
         let rules = rules::of(declaration.front);
-        let worlds = world::Cursor::new(&client.name(), seed);
+        let worlds = world::Cursor::new(&client.name(), seed, Secrets::First);
         let mut stage = Self::with_rules(client, rules, acts, seed);
         stage.worlds = declaration.deterministic.then_some(worlds);
         stage
@@ -129,6 +131,7 @@ impl Stage {
             acts,
             budget: Budget::STANDARD,
             seed,
+            secrets: Secrets::First,
             chooser: Chooser::seeded(seed),
             clock: StageClock::new(),
             peers: Peers::default(),

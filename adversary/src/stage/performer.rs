@@ -1,6 +1,6 @@
 //! The stage as the script language sees it.
 
-use super::{Hook, Stage, count, password_of};
+use super::{Hook, Secrets, Stage, count};
 use crate::attack::{Edit, Object, Step};
 use crate::client::DeviceName;
 use crate::codec::Bytes;
@@ -47,6 +47,10 @@ impl Performer for Stage {
         self.seed
     }
 
+    fn secrets(&self) -> Secrets {
+        self.secrets
+    }
+
     fn choose(&mut self, options: u32) -> u32 {
         self.worlds = None;
         self.chooser.choose(options)
@@ -84,7 +88,13 @@ impl Performer for Stage {
     fn key_of(&self, user: &str, envelope: &Envelope) -> Option<[u8; 32]> {
         // What a colluder was given is in the record.
         let sent = History::new();
-        let opened = decryptor::open(&REALM, user, &password_of(user), &self.versions, &sent);
+        let opened = decryptor::open(
+            &REALM,
+            user,
+            &self.secrets.password_of(user),
+            &self.versions,
+            &sent,
+        );
         opened.key_of(envelope)
     }
 

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::record::Recorded;
 use super::state::{Device, Running, Sent, State};
-use super::{Rules, Stage};
+use super::{Rules, Secrets, Stage};
 use crate::attack::Step;
 use crate::chooser::Chooser;
 use crate::client::{DeviceName, Operation, Outcome};
@@ -29,8 +29,11 @@ const BYTES_MAX: u64 = 512 << 10;
 
 thread_local! {
     /// The worlds of this thread, the family that was used last at the end.
-    static FAMILIES: RefCell<Vec<((String, u64), Family)>> = const { RefCell::new(Vec::new()) };
+    static FAMILIES: RefCell<Vec<(Kin, Family)>> = const { RefCell::new(Vec::new()) };
 }
+
+/// What all worlds of a family have in common: the client, the seed, and the secrets.
+type Kin = (String, u64, Secrets);
 
 /// All worlds of one client and seed, by the steps that lead to them.
 type Family = Rc<RefCell<Vec<Node>>>;
@@ -50,12 +53,13 @@ pub(super) struct Cursor {
 
 impl Cursor {
     /// The beginning of a run of this client and seed.
-    pub(super) fn new(client: &str, seed: u64) -> Self {
+    pub(super) fn new(client: &str, seed: u64, secrets: Secrets) -> Self {
         let family = FAMILIES.with_borrow_mut(|families| {
-            let same = |(key, _): &((String, u64), Family)| key.0 == client && key.1 == seed;
+            let kin = (client.to_owned(), seed, secrets);
+            let same = |(other, _): &(Kin, Family)| *other == kin;
             let entry = match families.iter().position(same) {
                 Some(at) => families.remove(at),
-                None => ((client.to_owned(), seed), Family::default()),
+                None => (kin, Family::default()),
             };
             if families.len() >= FAMILIES_MAX {
                 families.remove(0);

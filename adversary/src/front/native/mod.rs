@@ -3,9 +3,11 @@
 //! A path is names and places, such as `head.height`, `views[0].roster[2].signature` or
 //! `commit.leaves[0].keep`. A message that does not decode has no fields.
 
+mod anatomy;
 mod field;
 mod table;
 
+pub use anatomy::Requests;
 pub use field::Value;
 
 use turncoat_core::wire::{Frame, Refusal, Reply, Request, RequestBody};

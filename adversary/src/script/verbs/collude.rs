@@ -110,9 +110,9 @@ fn holder(call: &Call<'_>, index: usize) -> Given<Rc<Colluder>> {
 }
 
 fn of_user(call: &Call<'_>, user: &str) -> Option<Colluder> {
-    let identities = pool::identities();
     let place = call.world.place_of(user)?;
-    keys(user, identities.get(place % identities.len())?)
+    let secrets = call.world.ask(|performer| performer.secrets());
+    keys(user, secrets.identity(place))
 }
 
 fn made(call: &Call<'_>, bytes: Option<Vec<u8>>) -> Given {

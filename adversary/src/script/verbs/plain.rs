@@ -6,6 +6,7 @@ use super::verb;
 use crate::attack::Step;
 use crate::chooser::seeded_bytes;
 use crate::honest::storage::Kind;
+use crate::stage::Secrets;
 use rhai::{Dynamic, ImmutableString};
 use std::collections::BTreeSet;
 
@@ -18,6 +19,9 @@ pub(super) const VERBS: &[Verb] = &[
         "Seeded bytes that no compressor shortens; `which` makes several that differ.", bytes),
     verb(NOTHING, "secret", (1, 1), "secret(count)",
         "A text that the server must never see, different at each call.", secret),
+    verb(NOTHING, "either", (2, 2), "either(bytes(1), bytes(256))",
+        "The one in the first, the other in the second run of a script that says `secrets: two`.",
+        either),
     verb(NOTHING, "content_of", (1, 1), "content_of(objects)",
         "The largest of the objects that hold content; of all, if none does.", content_of),
     verb(NOTHING, "kind_of", (2, 2), "kind_of(objects, \"head\")",
@@ -32,6 +36,20 @@ pub(super) const VERBS: &[Verb] = &[
         "The bytes from one place up to another.", part),
 ];
 
+/// The seed of what a script makes up: other contents where the secrets are others.
+fn secret_seed(call: &Call<'_>) -> u64 {
+    call.world
+        .ask(|performer| performer.secrets().seed(performer.seed()))
+}
+
+/// Which of two values that must look the same to the server.
+fn either(call: &Call<'_>) -> Given {
+    Ok(match call.world.ask(|performer| performer.secrets()) {
+        Secrets::First => call.value(0),
+        Secrets::Second => call.value(1),
+    })
+}
+
 fn bytes(call: &Call<'_>) -> Given {
     let count = call.number(0)?;
     let which = match call.count() {
@@ -39,7 +57,7 @@ fn bytes(call: &Call<'_>) -> Given {
         _ => call.number(1)?,
     };
     call.world.make(count)?;
-    let seed = call.world.ask(|performer| performer.seed());
+    let seed = secret_seed(call);
     let made = seeded_bytes(seed, &format!("content {which}"), count as usize);
     Ok(Dynamic::from(Content(made.into())))
 }
@@ -50,7 +68,7 @@ fn secret(call: &Call<'_>) -> Given {
         return Err(call.misuse("a secret has 16 letters or more, and at most a million"));
     }
     call.world.make(count)?;
-    let seed = call.world.ask(|performer| performer.seed());
+    let seed = secret_seed(call);
     let label = format!("secret {}", call.world.count("secret"));
     let letters = b"abcdefghijklmnopqrstuvwxyz234567";
     let text: String = seeded_bytes(seed, &label, count as usize)
