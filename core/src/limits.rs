@@ -19,6 +19,8 @@ pub struct Limits {
     /// Envelopes of one sender that a device looks at, newest first, each time it looks. Answers an
     /// inbox flood, and bounds private-key operations.
     pub envelopes_max: u64,
+    /// Pages in which those envelopes come. Answers a server that shows one at a time.
+    pub inbox_pages_max: u64,
     /// Heads that one history proof may skip. Answers fast-forward: a colluding author must sign
     /// one head for each stretch of this length.
     pub skip_max: u64,
@@ -45,6 +47,7 @@ impl Limits {
             entries_max: 1 << 20,
             roster_changes_max: 4096,
             envelopes_max: 1024,
+            inbox_pages_max: 16,
             skip_max: 1 << 16,
             walk_max: 64,
             counter_max: 1 << 48,

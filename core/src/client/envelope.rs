@@ -145,10 +145,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let max = self.config.limits.envelopes_max;
         let mut envelopes: Vec<SignedEnvelope> = Vec::new();
         let mut met = BTreeSet::new();
+        let mut pages = 0;
         loop {
             let held = u64::try_from(envelopes.len()).unwrap_or(u64::MAX);
             let count = u32::try_from(max.saturating_sub(held)).unwrap_or(u32::MAX);
-            if count == 0 && stands(Defence::ReplyCounts) {
+            let enough = count == 0 || pages == self.config.limits.inbox_pages_max;
+            if enough && stands(Defence::ReplyCounts) {
                 return Ok(envelopes);
             }
             let body = RequestBody::Inbox {
@@ -169,6 +171,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 return Ok(envelopes);
             }
             envelopes.extend(page);
+            pages += 1;
         }
     }
 
