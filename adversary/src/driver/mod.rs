@@ -100,6 +100,15 @@ pub trait Client {
     /// What it can do.
     fn declaration(&self) -> Declaration;
 
+    /// A run begins, which nothing that the client kept of an earlier one may reach.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot; only an external client can fail here.
+    fn begin_run(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Starts the process of one device. It sends nothing before its first operation.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ mod truth;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-pub use bounded::Budget;
+pub use bounded::{Budget, HonestCosts};
 pub use key_hygiene::{KeyUse, judge_keys};
 pub use no_oracles::{judge_same_view, judge_same_view_of};
 pub use revocation::{Reach, judge_reach};
@@ -57,6 +57,8 @@ pub struct Facts {
     pub passwords: Vec<Vec<u8>>,
     /// What one operation may cost.
     pub budget: Budget,
+    /// What the same operations cost before an honest server, where that is known.
+    pub honest_costs: HonestCosts,
 }
 
 /// What all oracles together decided.

@@ -10,6 +10,7 @@ use crate::client::DeviceName;
 use crate::codec::Code as _;
 use crate::driver::{Lie, Planted};
 use crate::history::Event;
+use crate::oracle::HonestCosts;
 use crate::stage::{Acts, Only};
 use crate::verdict::{Guarantee, Verdict};
 
@@ -25,6 +26,8 @@ pub enum Power {
         /// At how many expectations of an attack it falls, and how many there are; both zero where
         /// what fell belongs to no operation.
         reached: (usize, usize),
+        /// Why it stands at the others, by the header.
+        depth: String,
     },
     /// It could: this planted lie was seen.
     Planted(&'static str),
@@ -46,7 +49,7 @@ pub(super) fn power(
     let plan = subject.plan();
     match plan.control {
         Control::Planted => match plan.planted {
-            Some(lie) => planted(subject, plan, lie, seed),
+            Some(lie) => planted(subject, plan, lie, (honest, seed)),
             None => {
                 let why = plan.uncontrolled.as_deref();
                 Power::Unexecuted(why.unwrap_or("the script has no header").to_owned())
@@ -57,6 +60,7 @@ pub(super) fn power(
             Ok(reached) => Power::Shown {
                 defences: plan.defences.clone(),
                 reached,
+                depth: plan.depth.1.clone(),
             },
             Err(why) => Power::None(why),
         },
@@ -64,7 +68,7 @@ pub(super) fn power(
 }
 
 /// How often more a sweep is played, so that what fell first does not hide what comes after.
-const ROUNDS_MAX: usize = 2;
+const ROUNDS_MAX: usize = 5;
 
 fn without(
     subject: &dyn Subject,
@@ -77,18 +81,26 @@ fn without(
         return Err("the header names no defence".to_owned());
     }
     let named = plan.defences.join(", ");
-    let play = |defences: &[String], acts, only| {
+    let play = |defences: &[String], acts, only, costs: &HonestCosts| {
         let client = twin(defences)?;
         let play = Play {
             acts,
             without: defences.to_vec(),
             only,
+            costs: costs.clone(),
+            probes: false,
         };
         let run = once_with(subject, client, play, seed);
         undecided(&run).map_or(Ok(run), Err)
     };
-    let run = |defences: &[String], acts| play(defences, acts, None);
-    let honest = run(&plan.defences, Acts::Evaluated)?;
+    let honest = play(
+        &plan.defences,
+        Acts::Evaluated,
+        None,
+        &HonestCosts::default(),
+    )?;
+    let costs = HonestCosts::of(&honest.history);
+    let attack = |defences: &[String], only| play(defences, Acts::Applied, only, &costs);
     if let Some(why) = honest_failure(&honest) {
         return Err(format!("without {named} the honest run fails: {why}"));
     }
@@ -96,7 +108,7 @@ fn without(
         let id = plan.guarantee.id();
         return Err(format!("without {named} {id} falls in the honest run, too"));
     }
-    let weak = run(&plan.defences, Acts::Applied)?;
+    let weak = attack(&plan.defences, None)?;
     if !weak.breaks(plan.guarantee) {
         let fault = weak.faults.first().map(|fault| fault.evidence.clone());
         let stray = || weak.stray_failure().map(|(_, failure)| failure.to_string());
@@ -113,7 +125,7 @@ fn without(
         ));
     }
     for subset in proper_subsets(&plan.defences) {
-        if run(&subset, Acts::Applied)?.breaks(plan.guarantee) {
+        if attack(&subset, None)?.breaks(plan.guarantee) {
             let (subset, verb) = (
                 subset.join(", "),
                 if subset.len() == 1 { "is" } else { "are" },
@@ -139,23 +151,34 @@ fn without(
             counted: counted.clone(),
             attacked: counted.difference(&reached).copied().collect(),
         };
-        let more = fallen(&play(&plan.defences, Acts::Applied, Some(only))?);
+        let more = fallen(&attack(&plan.defences, Some(only))?);
         if more.is_subset(&reached) {
             break;
         }
         reached.extend(more);
     }
-    Ok(match reached.len() {
-        0 => (0, 0),
-        some => (some, counted.len()),
-    })
+    let (fell, all) = (reached.len(), counted.len());
+    match fell {
+        0 => Ok((0, 0)),
+        _ if fell + plan.depth.0 >= all => Ok((fell, all)),
+        _ => Err(format!(
+            "without {named}, {} falls at {fell} of {all} expectations; that the other {} are \
+             depth is nothing that the header says",
+            plan.guarantee.id(),
+            all - fell
+        )),
+    }
 }
 
-/// The expectations of an attack, by their places.
+/// The expectations that need power of their own, by their places: of an attack, and of what the
+/// server is shown.
 fn counted(attacked: &Run) -> BTreeSet<usize> {
     let mut judgements = attacked.judgements.iter().enumerate();
-    let of_attacks = judgements.by_ref().filter(|(_, one)| one.is_of_an_attack());
-    of_attacks.map(|(at, _)| at).collect()
+    let asking = judgements.by_ref().filter(|(_, one)| {
+        let compares = matches!(one.expectation, Expectation::SameView { second: true });
+        compares || one.is_of_an_attack()
+    });
+    asking.map(|(at, _)| at).collect()
 }
 
 /// Those of them inside which the guarantee fell in another run.
@@ -183,8 +206,20 @@ fn undecided(run: &Run) -> Option<String> {
 /// guards something, and because of the attack.
 ///
 /// Before a bad network that is honest, the lie is a false alarm, and stands where it is told.
-fn planted(subject: &dyn Subject, plan: &Plan, lie: &'static Lie, seed: u64) -> Power {
-    let play = |acts| once_with(subject, Rc::new(Planted::new(lie)), Play::of(acts), seed);
+fn planted(
+    subject: &dyn Subject,
+    plan: &Plan,
+    lie: &'static Lie,
+    (honest, seed): (&Run, u64),
+) -> Power {
+    let costs = HonestCosts::of(&honest.history);
+    let play = |acts| {
+        let play = Play {
+            costs: costs.clone(),
+            ..Play::of(acts)
+        };
+        once_with(subject, Rc::new(Planted::new(lie)), play, seed)
+    };
     let attacked = seen(&play(Acts::Applied), plan.guarantee, !plan.chaos);
     let (sentence, id) = (lie.sentence, plan.guarantee.id());
     if attacked.is_empty() {

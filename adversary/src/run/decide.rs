@@ -307,7 +307,8 @@ fn is_inert(plan: &Plan, honest: &Run, run: &Run) -> bool {
     if passive && !acts(&run.attack) {
         return false;
     }
-    honest.history.dialogue().eq(run.history.dialogue())
+    // What a process draws by itself is in its requests, and two runs of it are never alike.
+    !run.lied || honest.history.dialogue().eq(run.history.dialogue())
 }
 
 /// Whether any device ended without warning.

@@ -4,6 +4,7 @@ mod control;
 mod decide;
 mod offline;
 mod parallel;
+mod probe;
 mod script;
 #[cfg(test)]
 mod tests;
@@ -16,10 +17,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::attack::Attack;
+use crate::chooser::seeded_bytes;
 use crate::client::Failure;
 use crate::driver::{Client, Lie, time_in_clients};
 use crate::history::History;
-use crate::oracle::{self, Facts};
+use crate::oracle::{self, Facts, HonestCosts};
 use crate::stage::{Acts, Judgement, Only, Secrets, Stage, password_of};
 use crate::verdict::{Breach, Guarantee, Verdict};
 
@@ -48,6 +50,8 @@ pub struct Plan {
     pub needs: Vec<String>,
     /// The client whose planted lie must be seen, where the control names one.
     pub planted: Option<&'static Lie>,
+    /// How many expectations at most nobody is shown to fall for, and why.
+    pub depth: (usize, String),
     /// Why there is no control, where the header says so.
     pub uncontrolled: Option<String>,
     /// Whether the script does anything to messages.
@@ -131,6 +135,8 @@ pub struct Run {
     pub admitted: Vec<Breach>,
     /// What the oracles could not decide.
     pub undecided: Vec<String>,
+    /// Whether any device was shown anything but what an honest server shows.
+    pub lied: bool,
 }
 
 /// What one script came to against one client.
@@ -173,11 +179,13 @@ pub fn run(subject: &dyn Subject, target: &Target, seed: u64) -> Report {
         report.reason = why;
         return report;
     }
-    let honest = once(subject, target, Acts::Evaluated, seed);
-    let attacked = once(subject, target, Acts::Applied, seed);
+    let (honest, attacked) = both_runs(subject, target, seed);
     let decision = decide::both(plan, &honest, &attacked, target.ours);
     (report.verdict, report.reason) = (decision.verdict, decision.reason);
     report.breaches = decision.breaches;
+    if is_foreign(target) && report.verdict == Verdict::Caught {
+        report.reason += ", by the client's own word: nothing ties it to the lie";
+    }
     if let Some(twin) = &target.twin {
         report.power = control::power(subject, twin, (&honest, &attacked), seed);
         if let Power::None(why) = &report.power
@@ -191,6 +199,33 @@ pub fn run(subject: &dyn Subject, target: &Target, seed: u64) -> Report {
     report.honest = Some(honest);
     report.attacked = Some(attacked);
     report
+}
+
+/// Whether nothing is known of the client but what it says and does.
+fn is_foreign(target: &Target) -> bool {
+    !target.ours && !target.client.declaration().deterministic
+}
+
+/// The honest and the attacked run.
+///
+/// A foreign client must not know by their order which is which: the seed decides it.
+fn both_runs(subject: &dyn Subject, target: &Target, seed: u64) -> (Run, Run) {
+    let client = || Rc::clone(&target.client);
+    let mut attack = Play {
+        probes: !target.ours,
+        ..Play::of(Acts::Applied)
+    };
+    let drawn = seeded_bytes(seed, &format!("order of {}", subject.plan().id), 1);
+    let attack_first = is_foreign(target) && drawn.iter().any(|byte| byte % 2 == 1);
+    let played =
+        attack_first.then(|| play_on_stage(subject, client(), &attack, (seed, Secrets::First)));
+    let honest = once(subject, target, Acts::Evaluated, seed);
+    attack.costs = HonestCosts::of(&honest.history);
+    let attacked = match played {
+        Some(played) => judged(subject, client(), attack, seed, played),
+        None => once_with(subject, client(), attack, seed),
+    };
+    (honest, attacked)
 }
 
 /// Whether the client has everything that the script uses, by its own declaration.
@@ -237,26 +272,59 @@ struct Play {
     without: Vec<String>,
     /// The expectations before which acts take effect, if not before all.
     only: Option<Only>,
+    /// What the operations cost before an honest server.
+    costs: HonestCosts,
+    /// Whether what failed under attack is tried again at its end, before an honest server.
+    probes: bool,
 }
 
 impl Play {
-    const fn of(acts: Acts) -> Self {
+    fn of(acts: Acts) -> Self {
         Self {
             acts,
             without: Vec::new(),
             only: None,
+            costs: HonestCosts::default(),
+            probes: false,
         }
     }
 }
 
 /// One run against a client, some of whose defences may be off.
 fn once_with(subject: &dyn Subject, client: Rc<dyn Client>, play: Play, seed: u64) -> Run {
-    let secrets = (seed, Secrets::First);
-    let (stage, stopped) = play_on_stage(subject, Rc::clone(&client), &play, secrets);
+    let played = play_on_stage(subject, Rc::clone(&client), &play, (seed, Secrets::First));
+    judged(subject, client, play, seed, played)
+}
+
+/// A script that was played, before anybody judged.
+struct Played {
+    stage: Rc<RefCell<Stage>>,
+    stopped: Option<Stopped>,
+    /// The operations of the script that failed outside every expectation.
+    stray: Vec<u32>,
+    /// What still failed when the server was honest again.
+    probed: Vec<Breach>,
+}
+
+/// What a run comes to that was played.
+fn judged(
+    subject: &dyn Subject,
+    client: Rc<dyn Client>,
+    play: Play,
+    seed: u64,
+    played: Played,
+) -> Run {
+    let Played {
+        stage,
+        stopped,
+        stray,
+        probed,
+    } = played;
     let stage = stage.borrow();
     let facts = Facts {
         honest: subject.plan().chaos,
         colluders: stage.colluders() | &subject.plan().colluders,
+        honest_costs: play.costs.clone(),
         passwords: stage.users().iter().map(|user| password_of(user)).collect(),
         ..Facts::default()
     };
@@ -265,7 +333,7 @@ fn once_with(subject: &dyn Subject, client: Rc<dyn Client>, play: Play, seed: u6
     let other_secrets = (subject.plan().two_secrets && play.acts == Acts::Applied)
         .then(|| two_secrets::compare(subject, &client, &play, seed, &history));
     let Play { acts, without, .. } = play;
-    let mut judged = or_undecided("an oracle", || oracle::judge(&history, &facts));
+    let mut found = or_undecided("an oracle", || oracle::judge(&history, &facts));
     // A death that the stage saw is not told twice.
     let faults = stage.faults().to_vec();
     let is_told = |breach: &Breach| {
@@ -273,15 +341,16 @@ fn once_with(subject: &dyn Subject, client: Rc<dyn Client>, play: Play, seed: u6
         faults
             .any(|fault| (fault.guarantee, fault.operation) == (breach.guarantee, breach.operation))
     };
-    judged.breaches.retain(|breach| !is_told(breach));
+    found.breaches.retain(|breach| !is_told(breach));
+    found.breaches.extend(probed);
     let mut judgements = stage.judgements().to_vec();
     let plan = subject.plan();
-    let found = or_undecided("the decryptor", || {
+    let opened = or_undecided("the decryptor", || {
         offline::examine(&stage, (acts, &without), plan, &history, &mut judgements)
     });
-    for found in [Some(found), other_secrets].into_iter().flatten() {
-        judged.breaches.extend(found.breaches);
-        judged.undecided.extend(found.undecided);
+    for more in [Some(opened), other_secrets].into_iter().flatten() {
+        found.breaches.extend(more.breaches);
+        found.undecided.extend(more.undecided);
     }
     Run {
         acts,
@@ -290,11 +359,12 @@ fn once_with(subject: &dyn Subject, client: Rc<dyn Client>, play: Play, seed: u6
         judgements,
         guarded: stage.guarded(),
         faults,
-        stray: stage.stray().to_vec(),
+        stray,
         stopped,
-        breaches: judged.breaches,
-        admitted: judged.admitted,
-        undecided: judged.undecided,
+        breaches: found.breaches,
+        admitted: found.admitted,
+        undecided: found.undecided,
+        lied: stage.lied(),
         history,
     }
 }
@@ -305,7 +375,8 @@ fn play_on_stage(
     client: Rc<dyn Client>,
     play: &Play,
     (seed, secrets): (u64, Secrets),
-) -> (Rc<RefCell<Stage>>, Option<Stopped>) {
+) -> Played {
+    let ready = client.begin_run();
     let mut stage = Stage::new(client, play.acts, seed);
     if secrets != Secrets::First {
         stage.set_secrets(secrets);
@@ -314,6 +385,17 @@ fn play_on_stage(
         stage.act_before(only.clone());
     }
     let stage = Rc::new(RefCell::new(stage));
+    if let Err(text) = ready {
+        return Played {
+            stage,
+            stopped: Some(Stopped {
+                by_operation: false,
+                text,
+            }),
+            stray: Vec::new(),
+            probed: Vec::new(),
+        };
+    }
     // The script engine is ours: if it crashes, that is the testbed's failure.
     let played = catch_unwind(AssertUnwindSafe(|| subject.play(&stage)));
     let stopped = played.unwrap_or_else(|_| {
@@ -322,7 +404,18 @@ fn play_on_stage(
             text: "the script engine crashed".to_owned(),
         })
     });
-    (stage, stopped)
+    let stray = stage.borrow().stray().to_vec();
+    let ended = stopped.as_ref().is_none_or(|stopped| stopped.by_operation);
+    let probed = match play.probes && ended {
+        true => probe::after(&stage),
+        false => Vec::new(),
+    };
+    Played {
+        stage,
+        stopped,
+        stray,
+        probed,
+    }
 }
 
 /// What a judge says. One that crashes has not decided: that is the testbed's failure.

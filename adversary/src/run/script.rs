@@ -115,6 +115,9 @@ fn plan(script: &Script, header: Option<&Header>) -> Plan {
             .unwrap_or_default(),
         control: header.map_or(Control::Planted, |header| header.control),
         planted: header.and_then(|header| header.planted),
+        depth: header
+            .map(|header| header.depth.clone())
+            .unwrap_or_default(),
         uncontrolled: header.and_then(|header| header.uncontrolled.clone()),
         edits: ["on_reply", "on_request"]
             .iter()

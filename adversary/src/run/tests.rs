@@ -1,6 +1,6 @@
 //! Verdicts over runs made by hand, and clients that must be convicted.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -11,7 +11,9 @@ use crate::attack::{Attack, Expectation, Step};
 use crate::catalogue::Catalogue;
 use crate::client::{Answer, Claims, Class, DeviceName, Failure, Operation, Outcome};
 use crate::codec::Bytes;
-use crate::driver::{Client, Hardened, Lie, Planted, Weakened};
+use crate::driver::{
+    Client, Declaration, Hardened, Lie, OwnedFuture, Planted, Process, Setting, Weakened,
+};
 use crate::history::{Event, History};
 use crate::script::Stop;
 use crate::stage::{Acts, Fallen, Judgement, Only, Stage};
@@ -26,6 +28,7 @@ fn plan() -> Plan {
         control: Control::Planted,
         chaos: false,
         planted: None,
+        depth: Default::default(),
         uncontrolled: None,
         edits: false,
         framed: false,
@@ -74,6 +77,7 @@ fn made(acts: Acts, shown: &[u8], outcome: Outcome) -> Run {
         breaches: Vec::new(),
         admitted: Vec::new(),
         undecided: Vec::new(),
+        lied: acts == Acts::Applied,
     }
 }
 
@@ -494,15 +498,27 @@ fn a_sweep_has_the_power_that_each_of_its_parts_has() {
         server.roll_back_to(before);\nexpect_violation(\"rollback\", || alice.download(\"n\"));\n\
         server.heal();\n";
     let begin = "let alice = user(\"alice\");\nalice.upload(\"n\", \"1\");\n";
-    for (parts, wanted) in [
-        (vec![meaningful], (1, 1)),
-        (vec![meaningless, meaningful, meaningless], (1, 3)),
+    let sweep = vec![meaningless, meaningful, meaningless];
+    for (parts, depth, wanted) in [
+        (vec![meaningful], "", Some((1, 1))),
+        (
+            sweep.clone(),
+            "\n// depth: 2, a longer reply is malformed",
+            Some((1, 3)),
+        ),
+        (
+            sweep.clone(),
+            "\n// depth: 1, a longer reply is malformed",
+            None,
+        ),
+        (sweep, "", None),
     ] {
-        let power = power(header, &format!("{begin}{}", parts.concat()));
-        let Power::Shown { reached, .. } = power else {
-            panic!("{power:?}");
-        };
-        assert_eq!(reached, wanted);
+        let header = format!("{header}{depth}");
+        match power(&header, &format!("{begin}{}", parts.concat())) {
+            Power::Shown { reached, .. } => assert_eq!(Some(reached), wanted),
+            Power::None(why) => assert!(wanted.is_none() && why.contains("1 of 3"), "{why}"),
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -519,7 +535,7 @@ fn with_two_secrets(body: &str) -> super::Report {
 #[test]
 fn whatever_the_server_sees_of_a_secret_is_a_breach() {
     for leak in [
-        // Another size class, another count of requests, an id that comes again, no operation.
+        // Another size class, an operation that is not always asked for, an id that comes again.
         "observe(|| alice.upload(\"n\", either(bytes(1), bytes(5_000))));",
         "observe(|| { alice.upload(\"n\", \"1\"); either(1, 2) == 1 && alice.list() != 0; });",
         "alice.upload(\"a\", \"1\"); alice.upload(\"b\", \"1\");\n\
@@ -698,4 +714,116 @@ fn what_happens_to_whole_messages_happens_on_every_front() {
     for text in any {
         assert!(needs(text).is_empty(), "{text}");
     }
+}
+
+/// The hardened client, but once it has caught the server, it refuses whatever is asked.
+struct Sulking {
+    /// Whether a process that starts anew refuses as well.
+    for_ever: bool,
+    says_so: bool,
+    sulks: Rc<Cell<bool>>,
+}
+
+struct SulkingProcess(Box<dyn Process>, Rc<Cell<bool>>);
+
+impl Client for Sulking {
+    fn name(&self) -> String {
+        "sulking".to_owned()
+    }
+
+    fn declaration(&self) -> Declaration {
+        let mut declared = Hardened.declaration();
+        if self.says_so {
+            declared.claims.push("quarantines".to_owned());
+        }
+        declared
+    }
+
+    fn begin_run(&self) -> Result<(), String> {
+        self.sulks.set(false);
+        Ok(())
+    }
+
+    fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String> {
+        if !self.for_ever {
+            self.sulks.set(false);
+        }
+        let process = Hardened.start(setting)?;
+        Ok(Box::new(SulkingProcess(process, Rc::clone(&self.sulks))))
+    }
+}
+
+impl Process for SulkingProcess {
+    fn begin(&mut self, operation: Operation) -> OwnedFuture<Outcome> {
+        let (begun, sulks) = (self.0.begin(operation), Rc::clone(&self.1));
+        Box::pin(async move {
+            if sulks.get() {
+                return Err(Failure::new(Class::Violation, "rollback"));
+            }
+            let outcome = begun.await;
+            sulks.set(matches!(&outcome, Err(failure) if failure.class == Class::Violation));
+            outcome
+        })
+    }
+}
+
+#[test]
+fn a_client_that_never_works_again_does_not_fail_closed() {
+    for (for_ever, says_so, wanted) in [
+        (true, false, Verdict::Broken),
+        (true, true, Verdict::Caught),
+        (false, false, Verdict::Caught),
+    ] {
+        let text = "// by-hand: alice is rolled back.\n\
+            let alice = user(\"alice\");\nalice.upload(\"n\", \"1\");\n\
+            let before = server.snapshot();\nalice.upload(\"n\", \"2\");\n\
+            server.roll_back_to(before);\n\
+            expect_violation(\"rollback\", || alice.download(\"n\"));\n";
+        let sulks = Rc::default();
+        let target = Target {
+            client: Rc::new(Sulking {
+                for_ever,
+                says_so,
+                sulks,
+            }),
+            ours: false,
+            twin: None,
+        };
+        let report = run(&of(text), &target, 1);
+        assert_eq!(report.verdict, wanted, "{for_ever}: {}", report.reason);
+        let fell = report
+            .breaches
+            .iter()
+            .any(|one| one.guarantee == Guarantee::G11);
+        assert_eq!(fell, wanted == Verdict::Broken);
+        // What the script itself does after the attack says no less.
+        let goes_on = format!("{text}server.heal();\nalice.download(\"n\");\n");
+        let report = run(&of(&goes_on), &target, 1);
+        let fell = report
+            .breaches
+            .iter()
+            .any(|one| one.guarantee == Guarantee::G11);
+        assert_eq!(fell, wanted == Verdict::Broken, "{}", report.reason);
+    }
+}
+
+#[test]
+fn a_write_that_follows_a_lie_excuses_who_refuses_for_ever() {
+    let text = "// by-hand: alice writes on what she was shown.\n\
+        let alice = user(\"alice\");\nalice.upload(\"n\", \"1\");\n\
+        let before = server.snapshot();\nalice.upload(\"n\", \"2\");\n\
+        server.roll_back_to(before);\n\
+        expect_violation(\"rollback\", || { user(\"bob\").upload(\"m\", \"1\"); \
+        alice.download(\"n\") });\n";
+    let target = Target {
+        client: Rc::new(Sulking {
+            for_ever: true,
+            says_so: false,
+            sulks: Rc::default(),
+        }),
+        ours: false,
+        twin: None,
+    };
+    let report = run(&of(text), &target, 1);
+    assert_eq!(report.verdict, Verdict::Caught, "{}", report.reason);
 }

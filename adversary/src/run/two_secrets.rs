@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Play, Subject, play_on_stage};
+use super::{Play, Played, Subject, play_on_stage};
 use crate::driver::{Client, Front};
 use crate::front::{kv, native};
 use crate::history::History;
@@ -20,7 +20,8 @@ pub(super) fn compare(
     seed: u64,
     first: &History,
 ) -> oracle::Judgement {
-    let (second, _) = play_on_stage(subject, Rc::clone(client), play, (seed, Secrets::Second));
+    let Played { stage: second, .. } =
+        play_on_stage(subject, Rc::clone(client), play, (seed, Secrets::Second));
     let anatomy: &dyn Anatomy = match client.declaration().front {
         Front::Native => &native::Requests,
         Front::KeyValue => &kv::Requests,

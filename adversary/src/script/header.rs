@@ -8,13 +8,14 @@ use crate::run::Control;
 use crate::verdict::{Guarantee, Verdict};
 
 /// The keys of a header, in the order in which a template writes them.
-pub const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 11] = [
     "class",
     "guarantee",
     "source",
     "defences",
     "verdict",
     "control",
+    "depth",
     "rows",
     "sample",
     "secrets",
@@ -53,6 +54,8 @@ pub struct Header {
     pub planted: Option<&'static Lie>,
     /// Why there is no control, where the script says that there is none.
     pub uncontrolled: Option<String>,
+    /// How many expectations at most stand without the defences as well, and why.
+    pub depth: (usize, String),
     /// Other rows of the catalogue, and cases of the semantics, that the script covers.
     pub rows: Vec<String>,
     /// The count and the seed of a sampled quantifier.
@@ -163,6 +166,10 @@ pub fn read(text: &str, defences: &[&str]) -> Result<Header, ScriptError> {
         control,
         planted,
         uncontrolled: uncontrolled.map(|why| why.trim().to_owned()),
+        depth: find(fields, "depth")
+            .map(depth)
+            .transpose()?
+            .unwrap_or_default(),
         rows: find(fields, "rows").map(words).unwrap_or_default(),
         sample: find(fields, "sample").map(sample).transpose()?,
         two_secrets: two_secrets(find(fields, "secrets"))?,
@@ -181,6 +188,7 @@ pub const fn meaning(key: &str) -> &'static str {
         b"control" => {
             "planted LIE, claim, or none: and the reason, where no defence can be removed"
         }
+        b"depth" => "5, and why so many expectations stand without the defences as well",
         b"rows" => "other rows and cases that the script covers",
         b"secrets" => "two, if the server must see the same whatever the secrets are",
         b"sample" => "count 64, seed 1, if a quantifier is sampled",
@@ -364,6 +372,19 @@ fn read_defences(
         }
     }
     Ok(names)
+}
+
+fn depth(line: &Line) -> Result<(usize, String), ScriptError> {
+    let (count, why) = line.value.split_once(',').unwrap_or((&line.value, ""));
+    let why = why.trim();
+    match count.trim().parse() {
+        Ok(count) if count > 0 && !why.is_empty() => Ok((count, why.to_owned())),
+        _ => Err(
+            ScriptError::new(Fault::Header, "a depth without its count and its reason")
+                .at(line.line, line.column)
+                .expected("`// depth: 5, the signature over all of them is seen first`"),
+        ),
+    }
 }
 
 fn two_secrets(line: Option<&Line>) -> Result<bool, ScriptError> {

@@ -1,5 +1,6 @@
 //! Acts on the store, as steps say them.
 
+use super::deceived::Deceived;
 use super::{Acts, Stage};
 use crate::acts::NoSuchObject;
 use crate::attack::{Object, Step};
@@ -18,8 +19,9 @@ impl Stage {
                 hook.over = true;
             }
             // What was done up to here is over, unless what comes of it is still to be seen.
-            self.deceived &= !self.judged_attack;
-            self.judged_attack = false;
+            if std::mem::take(&mut self.judged_attack) {
+                self.deceived = Deceived::default();
+            }
         }
         let mut versions = self.versions.clone();
         let result = self.apply(&mut versions, act)?;

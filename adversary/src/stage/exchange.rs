@@ -244,7 +244,7 @@ impl Stage {
 
     /// The server acts, or does what the edits say in its place.
     fn serve(&mut self, number: u32, device: &DeviceName, sent: &Bytes, edits: &[Edit]) -> Reply {
-        self.note_edits(edits);
+        self.note_edits(edits, None);
         let edits = match self.acts {
             Acts::Applied => edits,
             Acts::Evaluated => &[],
@@ -265,7 +265,9 @@ impl Stage {
         for edit in edits {
             match edit {
                 Edit::Replace { bytes } => {
-                    self.deceived |= bytes != sent;
+                    if bytes != sent {
+                        self.deceive(None);
+                    }
                     arriving = Some(Bytes::clone(bytes));
                 }
                 Edit::Drop => (arriving, instead) = (None, None),
@@ -309,8 +311,12 @@ impl Stage {
             false => self.rules.answer(&mut view, device, bytes),
         };
         // What is written where others do not look is a lie, however alike the answers are.
-        let wrote = self.versions.log().len() > before;
-        self.deceived |= wrote && self.versions.is_led_astray(device);
+        if self.versions.log().len() > before {
+            self.deceived.wrote(device);
+            if self.versions.is_led_astray(device) {
+                self.deceive(None);
+            }
+        }
         for written in &self.versions.log()[before..] {
             self.history.push(Event::Wrote {
                 operation: number,
@@ -332,7 +338,8 @@ impl Stage {
 
     /// The client is answered.
     fn deliver(&mut self, number: u32, request: u32, reply_max: u64, reply: Reply, edits: &[Edit]) {
-        self.note_edits(edits);
+        let device = self.operations[number as usize].device.clone();
+        self.note_edits(edits, Some(&device));
         let edits = match self.acts {
             Acts::Applied => edits,
             Acts::Evaluated => &[],
@@ -374,13 +381,14 @@ impl Stage {
         running.state = State::Answered;
         running.bytes += shown.as_ref().map_or(0, |bytes| bytes.len() as u64);
         self.note_reply(request, honest, shown);
-        let running = &self.operations[number as usize];
-        let device = running.device.clone();
         self.device(&device).line.respond(Response::Reply(response));
     }
 
     fn note_reply(&mut self, request: u32, honest: Option<Bytes>, shown: Option<Bytes>) {
-        self.deceived |= self.acts == Acts::Applied && honest != shown;
+        if self.acts == Acts::Applied && honest != shown {
+            let device = self.requests[request as usize].device.clone();
+            self.deceive(Some(&device));
+        }
         let sent = &mut self.requests[request as usize];
         sent.shown = shown.as_ref().map(|bytes| bytes.len());
         sent.honest.clone_from(&honest);
@@ -391,11 +399,14 @@ impl Stage {
         });
     }
 
-    fn note_edits(&mut self, edits: &[Edit]) {
+    /// Notes what is done to a reply to a device, or to a request, of which others hear.
+    fn note_edits(&mut self, edits: &[Edit], device: Option<&DeviceName>) {
         let applied = self.acts == Acts::Applied;
         for edit in edits {
             // What a replaced message says is compared where it arrives.
-            self.deceived |= applied && !matches!(edit, Edit::Replace { .. });
+            if applied && !matches!(edit, Edit::Replace { .. }) {
+                self.deceive(device);
+            }
             let text = edit.to_string();
             self.history.push(if edit.is_network() {
                 Event::Disturbed { text, applied }

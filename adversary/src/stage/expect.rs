@@ -2,7 +2,7 @@
 
 use super::{Acts, Only, Sent, Stage, count};
 use crate::attack::Expectation;
-use crate::client::{Claims, Class, DeviceName, Failure};
+use crate::client::{Claims, Class, DeviceName, Failure, Operation};
 use crate::history::Event;
 use crate::script::performer::Progress;
 use crate::selector::Selector;
@@ -22,7 +22,7 @@ pub struct Judgement {
     /// Nothing if it was met; else what came instead.
     pub instead: Option<String>,
     /// Whether the server did anything but what an honest one does, to messages or in what it
-    /// showed, since it was last honest again.
+    /// showed, since it was last honest again, that reached a device which is guarded here.
     pub deceived: bool,
 }
 
@@ -227,13 +227,22 @@ impl Stage {
             }
             Expectation::Anything => Found::nothing(),
         };
+        let devices = open.operations.iter().flat_map(|number| {
+            let running = &self.operations[*number as usize];
+            let met = match &running.what {
+                Operation::Compare { other } => Some(other),
+                _ => None,
+            };
+            [Some(&running.device), met].into_iter().flatten()
+        });
+        let deceived = self.deceived.reaches(devices);
         Judgement {
             expectation: open.expectation,
             operations: open.operations,
             verdict: found.verdict,
             fallen: found.fallen,
             instead: found.instead,
-            deceived: self.deceived,
+            deceived,
         }
     }
 

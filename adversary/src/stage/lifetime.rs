@@ -152,6 +152,7 @@ impl Stage {
         }
         self.crash_if_running(name)?;
         let client = std::rc::Rc::clone(&self.client);
+        self.deceive(Some(name));
         let device = self.device(name);
         let torn = device.durable.as_ref().map(|bytes| client.torn(bytes));
         device.durable = torn.map(Bytes::from);

@@ -5,6 +5,7 @@
 
 mod act;
 mod budget;
+mod deceived;
 mod drive;
 mod exchange;
 mod expect;
@@ -40,6 +41,7 @@ pub(crate) use rules::native_rules;
 pub use rules::{Answered, Published, Rules, key_value};
 pub use secrets::{Secrets, password_of};
 
+use deceived::Deceived;
 use drive::{Frame, Goal};
 use record::Recorded;
 use state::{Device, Hold, Hook, Running, Sent, State};
@@ -97,9 +99,11 @@ pub struct Stage {
     only: Option<Only>,
     /// Users whose keys the script gave to the server.
     colluders: BTreeSet<String>,
-    /// Whether anything dishonest was done since the server was last honest; see
+    /// Whom anything dishonest reached since the server was last honest; see
     /// [`Judgement::deceived`].
-    deceived: bool,
+    deceived: Deceived,
+    /// Whether anybody was ever shown a lie.
+    lied: bool,
     /// Whether an expectation of an attack was judged since.
     judged_attack: bool,
 }
@@ -154,7 +158,8 @@ impl Stage {
             worlds: None,
             colluders: BTreeSet::new(),
             only: None,
-            deceived: false,
+            deceived: Deceived::default(),
+            lied: false,
             judged_attack: false,
         }
     }
@@ -217,6 +222,21 @@ impl Stage {
     #[must_use]
     pub fn judgements(&self) -> &[Judgement] {
         self.expectations.judged()
+    }
+
+    /// Whether any device was ever shown anything but what an honest server shows.
+    #[must_use]
+    pub const fn lied(&self) -> bool {
+        self.lied
+    }
+
+    /// A lie reaches this device, or everybody.
+    fn deceive(&mut self, device: Option<&DeviceName>) {
+        self.lied = true;
+        match device {
+            Some(device) => self.deceived.device(device),
+            None => self.deceived.everybody(),
+        }
     }
 
     /// The durable state of a device.

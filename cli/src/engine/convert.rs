@@ -95,13 +95,21 @@ pub(super) fn script(
 fn evidence(report: &Report) -> String {
     let mut lines: Vec<String> = report.breaches.iter().map(Breach::to_string).collect();
     match &report.power {
-        Power::Shown { defences, reached } => {
+        Power::Shown {
+            defences,
+            reached,
+            depth,
+        } => {
             let off = defences.join(", ");
             lines.push(match reached {
                 (_, 0..=1) => format!("without {off}: the guarantee falls"),
-                (fell, all) => {
+                (fell, all) if fell == all => {
                     format!("without {off}: the guarantee falls, control: {fell} of {all}")
                 }
+                (fell, all) => format!(
+                    "without {off}: the guarantee falls, control: {fell} of {all}; the rest is \
+                     depth: {depth}"
+                ),
             });
         }
         Power::None(why) => lines.push(format!("no control: {why}")),

@@ -1,6 +1,6 @@
 //! An external client as the stage sees it: its requests become calls of the device's line.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -35,6 +35,7 @@ fn open(command: &CommandLine, limits: ExternalLimits) -> Result<External, NotSt
     External::open(command.clone(), limits).map_err(|error| NotStarted {
         command: command.to_string(),
         reason: error.to_string(),
+        by_machine: true,
     })
 }
 
@@ -50,9 +51,12 @@ impl Service for NoStore {
 /// An external client under test. Each one has a front and folders of its own.
 #[derive(Debug)]
 pub struct ExternalClient {
+    command: CommandLine,
     declared: lines::Declaration,
-    reply_max: u64,
-    shared: Rc<Shared>,
+    limits: ExternalLimits,
+    shared: RefCell<Rc<Shared>>,
+    /// Whether a run has used the front and the folders.
+    used: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -60,6 +64,15 @@ struct Shared {
     external: RefCell<External>,
     /// What the stage holds as each device's durable state.
     saved: RefCell<BTreeMap<DeviceName, Vec<u8>>>,
+}
+
+impl Shared {
+    fn open(command: &CommandLine, limits: ExternalLimits) -> Result<Rc<Self>, NotStarted> {
+        Ok(Rc::new(Self {
+            external: RefCell::new(open(command, limits)?),
+            saved: RefCell::default(),
+        }))
+    }
 }
 
 impl ExternalClient {
@@ -73,16 +86,12 @@ impl ExternalClient {
         declared: lines::Declaration,
         limits: ExternalLimits,
     ) -> Result<Self, NotStarted> {
-        let external = RefCell::new(open(command, limits)?);
-        let shared = Rc::new(Shared {
-            external,
-            saved: RefCell::default(),
-        });
-        let reply_max = u64::try_from(limits.http.bounds.body_max).unwrap_or(u64::MAX);
         Ok(Self {
+            command: command.clone(),
             declared,
-            reply_max,
-            shared,
+            limits,
+            shared: RefCell::new(Shared::open(command, limits)?),
+            used: Cell::new(false),
         })
     }
 }
@@ -112,6 +121,15 @@ impl Client for ExternalClient {
         self.declared.has(operation.name())
     }
 
+    /// Another front and other folders, so that no run is known by what is left of one before.
+    fn begin_run(&self) -> Result<(), String> {
+        if self.used.replace(true) {
+            let shared = Shared::open(&self.command, self.limits);
+            *self.shared.borrow_mut() = shared.map_err(|reason| reason.to_string())?;
+        }
+        Ok(())
+    }
+
     fn torn(&self, durable: &[u8]) -> Vec<u8> {
         durable::torn(durable)
     }
@@ -119,7 +137,8 @@ impl Client for ExternalClient {
     fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String> {
         let password = String::from_utf8_lossy(&setting.password).into_owned();
         let name = setting.device;
-        let mut external = self.shared.external.borrow_mut();
+        let shared = Rc::clone(&self.shared.borrow());
+        let mut external = shared.external.borrow_mut();
         let known = external.knows(&name);
         external.crash(&name);
         // A first start that fails is an error of the set-up. Later ones happen under attack: they
@@ -133,8 +152,8 @@ impl Client for ExternalClient {
             name,
             password,
             line: setting.line,
-            reply_max: self.reply_max,
-            shared: Rc::clone(&self.shared),
+            reply_max: u64::try_from(self.limits.http.bounds.body_max).unwrap_or(u64::MAX),
+            shared: Rc::clone(&shared),
         };
         Ok(Box::new(Running {
             life,

@@ -71,6 +71,7 @@ pub fn conformance(
     let external = External::open(command.clone(), limits).map_err(|error| NotStarted {
         command: command.to_string(),
         reason: error.to_string(),
+        by_machine: true,
     })?;
     let watch = Watch {
         service,

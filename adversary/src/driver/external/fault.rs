@@ -99,6 +99,8 @@ pub struct NotStarted {
     pub command: String,
     /// What came instead of a proper first line.
     pub reason: String,
+    /// Whether the machine gave no port, thread or folder, which is no fault of the client's.
+    pub by_machine: bool,
 }
 
 impl NotStarted {

@@ -87,6 +87,7 @@ impl External {
         NotStarted {
             command: self.command.to_string(),
             reason,
+            by_machine: false,
         }
     }
 

@@ -30,12 +30,13 @@ pub const OPERATIONS: [&str; 13] = [
 ];
 
 /// Every claim that a client may declare: those that its answers then make, and one of its design.
-pub const CLAIMS: [&str; 5] = [
+pub const CLAIMS: [&str; 6] = [
     "monotone",
     "bounded",
     "witnesses",
     "contact_verified",
     "hides-lengths",
+    "quarantines",
 ];
 
 /// What a client says of itself in its first line.
