@@ -95,8 +95,10 @@ fn show_timelines(attack: &Attack, output: &mut dyn Write) -> Result<Status, Fau
         // What was drawn is no verdict, and the status is that of the same run without a drawing.
         summary::print(&results, painter, output)
     };
-    print(output).map_err(|error| Fault::output(&error))?;
-    Ok(Status::of(&results))
+    match print(output) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Fault::output(&error)),
+        _ => Ok(Status::of(&results)),
+    }
 }
 
 /// Prints the results and writes the report. A failure of one does not keep the other back.

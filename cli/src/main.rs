@@ -55,14 +55,22 @@ fn perform(command: &Command) -> Status {
         }
         Command::NewAttack { id, directory } => new_attack::write(id, directory, &mut output),
     };
-    let flushed = output.flush().map_err(|error| Fault::output(&error));
-    outcome
-        .and_then(|status| flushed.map(|()| status))
-        .unwrap_or_else(|fault| {
-            // Nothing is left to tell it to, if standard error is closed too.
-            let _ = writeln!(io::stderr(), "error: {}", fault.shown());
-            fault.status
-        })
+    let flushed = match output.flush() {
+        // The status still tells what came of it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        flushed => flushed.map_err(|error| Fault::output(&error)),
+    };
+    let outcome = outcome.and_then(|status| flushed.map(|()| status));
+    outcome.unwrap_or_else(|fault| tell(&fault))
+}
+
+/// Says what failed, if anything is to be said, and what the program ends with.
+fn tell(fault: &Fault) -> Status {
+    if !fault.message().is_empty() {
+        // Nothing is left to tell it to, if standard error is closed too.
+        let _ = writeln!(io::stderr(), "error: {}", fault.shown());
+    }
+    fault.status
 }
 
 /// Help and version go to standard output, mistakes to standard error.
@@ -78,6 +86,6 @@ fn explain_usage(error: &clap::Error) -> ExitCode {
     match error.print() {
         Ok(()) if error.use_stderr() => Status::Usage.into(),
         Ok(()) => Status::Fine.into(),
-        Err(_) => Status::Machine.into(),
+        Err(error) => tell(&Fault::output(&error)).into(),
     }
 }

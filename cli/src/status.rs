@@ -210,8 +210,13 @@ impl Fault {
     }
 
     /// Standard output did not take what was written.
+    ///
+    /// Whoever closed it has seen enough: nothing is said, and nothing failed.
     pub(crate) fn output(error: &io::Error) -> Self {
-        Self::machine(format!("standard output could not be written: {error}"))
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::of(Status::Fine, String::new()),
+            _ => Self::machine(format!("standard output could not be written: {error}")),
+        }
     }
 
     /// The message, safe on a terminal.

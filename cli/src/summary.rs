@@ -181,7 +181,14 @@ fn sums(results: &Results, painter: Painter, output: &mut dyn Write) -> io::Resu
     writeln!(output, "\n{}", about.join(", "))?;
     if results.totals.scripts > 0 {
         let (all, unexpected) = (results.totals.scripts, results.totals.not_as_expected);
-        writeln!(output, "{} of {all} scripts as expected", all - unexpected)?;
+        match results
+            .scripts
+            .iter()
+            .any(|script| script.expected.is_some())
+        {
+            true => writeln!(output, "{} of {all} scripts as expected", all - unexpected)?,
+            false => applied(results, output)?,
+        }
     }
     if results.nothing_applies() {
         writeln!(
@@ -221,6 +228,27 @@ fn sums(results: &Results, painter: Painter, output: &mut dyn Write) -> io::Resu
         cost.push_str(&format!(", {} inside the client", seconds(client_ms)));
     }
     writeln!(output, "{cost}")
+}
+
+/// Of a client of which nothing was expected: to how many scripts it was put, and what they found.
+fn applied(results: &Results, output: &mut dyn Write) -> io::Result<()> {
+    let totals = &results.totals;
+    let all = totals.scripts - totals.count(Verdict::Inapplicable);
+    let found = Verdict::WORST_FIRST.into_iter().filter_map(|verdict| {
+        let count = totals.count(verdict);
+        let counts = verdict != Verdict::Inapplicable && count > 0;
+        counts.then(|| format!("{count} {}", verdict.word()))
+    });
+    let found: Vec<String> = found.collect();
+    writeln!(
+        output,
+        "{all} of {} scripts applied: {}",
+        totals.scripts,
+        match found.is_empty() {
+            true => "none".to_owned(),
+            false => found.join(", "),
+        }
+    )
 }
 
 fn seconds(time_ms: u64) -> String {

@@ -106,6 +106,25 @@ fn an_interrupted_run_says_what_is_missing_and_ends_with_its_command() {
 }
 
 #[test]
+fn of_a_client_of_which_nothing_is_expected_the_scripts_that_applied_are_counted() {
+    let of = |verdict| (None, verdict);
+    let text = printed(&results(
+        false,
+        &[
+            of(Verdict::Broken),
+            of(Verdict::Inapplicable),
+            of(Verdict::Refused),
+            of(Verdict::Broken),
+        ],
+    ));
+    assert!(
+        text.contains("3 of 4 scripts applied: 2 broken, 1 refused"),
+        "{text}"
+    );
+    assert!(!text.contains("as expected"), "{text}");
+}
+
+#[test]
 fn slow_runs_have_a_rate_and_no_runs_have_none() {
     let mut found = results(false, &[CAUGHT]);
     found.run.runs = 7;

@@ -140,9 +140,23 @@ pub fn write_directory(path: &Path, results: &Results) -> Result<(), DirectoryEr
 ///
 /// # Errors
 ///
-/// As [`write_directory`], as far as it can be told before anything is written.
+/// As [`write_directory`], as far as it can be told before there is a report: whether what stands
+/// there is ours, and whether a directory can be made where the new one is to be. It is removed
+/// again.
 pub fn check_directory(path: &Path) -> Result<(), DirectoryError> {
-    is_ours(path).map(|_| ())
+    is_ours(path)?;
+    let at = |error| DirectoryError::Write {
+        path: path.to_owned(),
+        error,
+    };
+    let absolute = std::path::absolute(path).map_err(at)?;
+    let mut above = absolute.ancestors().skip(1);
+    let Some(parent) = above.find(|parent| parent.exists()) else {
+        return Ok(());
+    };
+    let probe = unused(&parent.join("report"), "probe").map_err(at)?;
+    fs::create_dir(&probe).map_err(at)?;
+    fs::remove_dir(&probe).map_err(at)
 }
 
 fn write_on(disk: &mut dyn Disk, path: &Path, results: &Results) -> Result<(), DirectoryError> {

@@ -105,6 +105,24 @@ fn read(report: &Path) -> Results {
 }
 
 #[test]
+fn a_directory_that_cannot_be_made_is_known_before_anything_runs() {
+    let scratch = Scratch::new("probe");
+    fs::write(scratch.0.join("file"), "").unwrap();
+    let below_a_file = scratch.0.join("file/report");
+    for refused in [below_a_file.as_path(), Path::new("/proc/self/report")] {
+        let checked = check_directory(refused);
+        assert!(
+            matches!(checked, Err(DirectoryError::Write { .. })),
+            "{refused:?}: {checked:?}"
+        );
+    }
+    let deep = scratch.0.join("not/yet/there");
+    assert!(check_directory(&deep).is_ok());
+    let left: Vec<_> = fs::read_dir(&scratch.0).unwrap().collect();
+    assert_eq!(left.len(), 1, "the probe is gone, and nothing was made");
+}
+
+#[test]
 fn a_new_report_holds_every_format() {
     let scratch = Scratch::new("new");
     let report = scratch.0.join("a/b/report");

@@ -45,9 +45,32 @@ impl Exporter for Junit {
             }
             writeln!(output, "  </testsuite>")?;
         }
+        not_run(&results.run.not_run, output)?;
         writeln!(output, "</testsuites>")?;
         output.flush()
     }
+}
+
+/// What an interrupt kept from its end has passed nothing.
+fn not_run(ids: &[String], output: &mut dyn io::Write) -> io::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let count = ids.len();
+    writeln!(
+        output,
+        "  <testsuite name=\"not run\" tests=\"{count}\" failures=\"0\" errors=\"{count}\" \
+         skipped=\"0\">"
+    )?;
+    for id in ids {
+        writeln!(
+            output,
+            "    <testcase classname=\"not run\" name=\"{}\">\n      <error type=\"interrupted\" \
+             message=\"interrupted before its end\"/>\n    </testcase>",
+            attribute(id)
+        )?;
+    }
+    writeln!(output, "  </testsuite>")
 }
 
 /// What JUnit calls the outcome of a case.

@@ -47,6 +47,20 @@ fn a_client_that_does_not_start_has_a_status_of_its_own() {
 }
 
 #[test]
+fn a_machine_without_room_is_no_fault_of_the_client() {
+    let scratch = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_turncoat"))
+        .args(["attack", "head-rollback", "--client", "exec:cat"])
+        .env("TMPDIR", "/nowhere")
+        .current_dir(scratch.path())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{errors}");
+    assert!(errors.contains("TMPDIR"), "{errors}");
+}
+
+#[test]
 fn a_command_that_no_shell_would_take_is_usage() {
     let scratch = tempfile::tempdir().unwrap();
     let words = ["attack", "--client", "exec:python3 'mine.py"];

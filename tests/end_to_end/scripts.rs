@@ -207,3 +207,86 @@ fn a_new_attack_runs_as_it_stands() {
         assert_eq!(output.status.code(), Some(0), "{shown}");
     }
 }
+
+/// The header of a script that says what the whole library says.
+const HEAD: &str = "class: object\n// guarantee: G1\n// source: by hand\n// defences: none\n\
+    // control: none: it is a trial\n// verdict: ";
+
+#[test]
+fn a_script_that_can_only_fail_is_not_said_to_be_fine() {
+    let scratch = tempfile::tempdir().unwrap();
+    let rolls_back = "let s = server.snapshot(); a.upload(\"n\", \"2\"); server.roll_back_to(s);\n\
+        expect_violation(\"rollback\", || a.download(\"n\"));";
+    for (id, verdict, body, part) in [
+        ("mine", "caught", "", "nothing is expected"),
+        (
+            "mine",
+            "caught",
+            "server.on_reply(\"bob:commit\", |m| m.drop());\n\
+             expect_violation(\"rollback\", || a.download(\"n\"));",
+            "nothing dishonest is done",
+        ),
+        ("mine", "harmless", rolls_back, "`harmless` is stated"),
+        (
+            "mine",
+            "admitted",
+            rolls_back,
+            "no expectation comes to `admitted`",
+        ),
+        ("other", "caught", rolls_back, "its file has another name"),
+    ] {
+        let begin = "let a = user(\"alice\"); a.upload(\"n\", \"1\");\n";
+        let text = format!("// {id}: a lie.\n// {HEAD}{verdict}\n{begin}{body}\n");
+        fs::write(scratch.path().join("mine.rhai"), text).unwrap();
+        let output = turncoat(scratch.path(), &["check", "mine.rhai"]);
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert!(shown.contains(part), "{body}: {shown}");
+        assert_eq!(output.status.code(), Some(2), "{shown}");
+    }
+}
+
+#[test]
+fn what_a_script_prints_is_for_whoever_checks_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let text = "// x: a lie.\nprint(\"seen\");\nfor i in 0..2000 { print(i); }\n";
+    fs::write(scratch.path().join("x.rhai"), text).unwrap();
+    let output = turncoat(scratch.path(), &["check", "x.rhai"]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.stdout, b"x.rhai: parses and runs\n");
+    assert!(errors.starts_with("seen\n0\n1\n"), "{errors}");
+    assert!(errors.lines().count() <= 1001, "{}", errors.lines().count());
+}
+
+#[test]
+fn two_scripts_of_one_name_are_not_run_together() {
+    let scratch = tempfile::tempdir().unwrap();
+    fs::write(scratch.path().join("a.rhai"), "// head-rollback: mine.\n").unwrap();
+    let words = ["attack", "head-rollback", "a.rhai"];
+    let errors = fails(scratch.path(), &words, 2);
+    assert!(errors.contains("both named head-rollback"), "{errors}");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_everything_in_silence() {
+    let scratch = tempfile::tempdir().unwrap();
+    for words in [
+        &["--help"][..],
+        &["explain"],
+        &["explain", "caught"],
+        &["attack", "head-rollback"],
+        &["attack", "head-rollback", "--json"],
+        &["attack", "head-rollback", "--timeline"],
+    ] {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_turncoat"))
+            .args(words)
+            .current_dir(scratch.path())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{words:?}");
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::{Control, Plan, Stopped, Subject};
+use crate::attack::Expectation;
 use crate::driver::{Client, defences};
 use crate::script::header::{self, Header};
 use crate::script::{
@@ -217,22 +218,95 @@ fn colluders(words: &Words) -> BTreeSet<String> {
     named.map(|(_, user)| user.clone()).collect()
 }
 
-/// Plays a script once in the honest mode, in which no act takes effect.
+/// Plays a script once in the honest mode, in which no act takes effect. Gives what it printed.
 ///
 /// # Errors
 ///
-/// The fault that ends it; or the first expectation that an honest server does not let come true.
+/// The fault that ends it; the first expectation that an honest server does not let come true; or
+/// what keeps the script from the verdict that it states, whatever a client does.
 pub fn dry_run(
     subject: &ScriptSubject,
     client: Rc<dyn Client>,
     seed: u64,
-) -> Result<(), ScriptError> {
-    let stage = Stage::new(client, Acts::Evaluated, seed);
-    let played = subject.played(&Rc::new(RefCell::new(stage)));
-    if let Some(fault) = played.fault {
-        return Err(fault);
+) -> (Vec<String>, Result<(), ScriptError>) {
+    let stage = Rc::new(RefCell::new(Stage::new(client, Acts::Evaluated, seed)));
+    let Played {
+        judgements,
+        printed,
+        fault,
+    } = subject.played(&stage);
+    let tried = match fault {
+        Some(fault) => Err(fault),
+        None => met(judgements).and_then(|()| can_be_as_stated(subject, &stage.borrow())),
+    };
+    (printed, tried)
+}
+
+/// Whether the verdict that the header states is one that the script can come to.
+fn can_be_as_stated(subject: &ScriptSubject, stage: &Stage) -> Result<(), ScriptError> {
+    let Some(stated) = subject.expected() else {
+        return Ok(());
+    };
+    let fault =
+        |what: &str, expected: &str| Err(ScriptError::new(Fault::Header, what).expected(expected));
+    let judgements = stage.judgements();
+    if judgements.is_empty() && !subject.plan.chaos {
+        let what = "nothing is expected, so that no client can fail";
+        return fault(what, "an `expect_..` or `observe` around what must notice");
     }
-    for judgement in played.judgements {
+    let watches = judgements.iter().any(|one| {
+        let expectation = &one.expectation;
+        !one.is_of_an_attack() && !matches!(expectation, Expectation::Success)
+    });
+    if !watches && !subject.plan.chaos && !super::decide::acts(&stage.attack()) {
+        let what = "nothing dishonest is done: no act, and no message that a handler changes";
+        return fault(
+            what,
+            "an act before what must notice, or a selector that matches",
+        );
+    }
+    let comes_to = |wanted: Verdict| {
+        let mut met = judgements.iter().map(|one| met_comes_to(&one.expectation));
+        met.any(|verdicts| verdicts.contains(&wanted))
+    };
+    match stated {
+        Verdict::Caught | Verdict::Admitted if !comes_to(stated) && !subject.plan.chaos => fault(
+            &format!("no expectation comes to `{stated}`, which the header states"),
+            "another verdict, or an expectation that a client meets by it",
+        ),
+        Verdict::Harmless
+            if judgements
+                .iter()
+                .any(|one| !met_comes_to(&one.expectation).contains(&Verdict::Harmless)) =>
+        {
+            let what = "`harmless` is stated, and an expectation is about a server that is caught";
+            fault(what, "`caught`, or expectations of success alone")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What an expectation that is met may come to.
+fn met_comes_to(expectation: &Expectation) -> &'static [Verdict] {
+    match expectation {
+        Expectation::Admitted { .. } => &[Verdict::Admitted],
+        Expectation::Any { outcomes } if outcomes.iter().any(|one| one == "ok") => {
+            &[Verdict::Caught, Verdict::Harmless]
+        }
+        Expectation::Violation { .. }
+        | Expectation::Unavailable { .. }
+        | Expectation::Any { .. }
+        | Expectation::NoRequest { .. } => &[Verdict::Caught],
+        // The oracles and the decryptor decide what the rest comes to.
+        Expectation::ClosedTo { .. } | Expectation::SameView { .. } => {
+            &[Verdict::Caught, Verdict::Harmless]
+        }
+        _ => &[Verdict::Harmless],
+    }
+}
+
+fn met(judgements: Vec<crate::script::Judgement>) -> Result<(), ScriptError> {
+    for judgement in judgements {
         if let Some(instead) = judgement.instead {
             let expectation = judgement.expectation.to_string();
             let verb = expectation.split('(').next().unwrap_or_default();

@@ -69,8 +69,12 @@ pub(crate) fn engine(world: &Rc<World>) -> Engine {
         Some(Dynamic::UNIT)
     });
     // What a script prints is for the person who writes it, and no part of the run.
-    engine.on_print(|_| ());
-    engine.on_debug(|_, _, _| ());
+    let (printing, debugging) = (Rc::clone(world), Rc::clone(world));
+    engine.on_print(move |text| printing.print(text));
+    engine.on_debug(move |text, _, place| match place.line() {
+        Some(line) => debugging.print(&format!("line {line}: {text}")),
+        None => debugging.print(text),
+    });
     engine
 }
 

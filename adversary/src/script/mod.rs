@@ -37,6 +37,8 @@ use world::World;
 pub struct Played {
     /// The expectations, in the order in which they closed.
     pub judgements: Vec<Judgement>,
+    /// What the script printed, for whoever writes it.
+    pub printed: Vec<String>,
     /// The fault that ended the script early, if one did.
     pub fault: Option<ScriptError>,
 }
@@ -78,6 +80,7 @@ fn play_with(
     };
     Played {
         judgements: world.judgements.take(),
+        printed: world.printed.take(),
         fault,
     }
 }

@@ -19,6 +19,9 @@ use std::rc::Rc;
 
 use super::value::Content;
 
+/// Lines of a script's output that are kept, and characters of each.
+const PRINTED_MAX: usize = 1000;
+
 /// How one expectation came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
@@ -46,6 +49,8 @@ pub(crate) struct World {
     colluders: RefCell<BTreeSet<String>>,
     pub(crate) guarded: Cell<bool>,
     pub(crate) judgements: RefCell<Vec<Judgement>>,
+    /// What the script printed, for whoever writes it.
+    pub(crate) printed: RefCell<Vec<String>>,
     /// A fault that no `catch` of the script may swallow.
     pub(crate) fatal: RefCell<Option<ScriptError>>,
     /// The seed of the positions that the header says are sampled.
@@ -78,6 +83,7 @@ impl World {
             colluders: RefCell::default(),
             guarded: Cell::new(false),
             judgements: RefCell::default(),
+            printed: RefCell::default(),
             fatal: RefCell::default(),
             sample_seed,
             strict,
@@ -150,6 +156,16 @@ impl World {
         hand.borrow_mut().here = false;
         let edits = hand.borrow().edits();
         Ok(edits)
+    }
+
+    /// Notes what the script prints, as much as anybody reads.
+    pub(crate) fn print(&self, text: &str) {
+        let mut printed = self.printed.borrow_mut();
+        match printed.len() {
+            0..PRINTED_MAX => printed.push(text.chars().take(PRINTED_MAX).collect()),
+            PRINTED_MAX => printed.push("... and more, which is not shown".to_owned()),
+            _ => {}
+        }
     }
 
     /// Ends the script for good.

@@ -8,6 +8,7 @@ mod lanes;
 mod target;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +33,7 @@ use crate::terminal::Progress;
 use crate::timeline::Timeline;
 pub(crate) use interrupt::{interrupted, watch as watch_interrupts};
 use target::Prepared;
+pub(crate) use watch::LIMIT as SCRIPT_LIMIT;
 use watch::Watch;
 
 /// One script of the library, as its file tells it.
@@ -170,11 +172,20 @@ fn read(catalogue: &Catalogue, source: &Source, stop: Stop) -> Result<ScriptSubj
 pub(crate) fn run(order: &Order<'_>, progress: &Progress) -> Result<Results, Fault> {
     let attack = order.attack;
     let catalogue = catalogue()?;
-    let mut sources = Vec::new();
+    let mut sources: Vec<Source> = Vec::new();
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
     for selected in order.selected {
         let source = source(&catalogue, selected)?;
         // Whatever is wrong with a script is said before any other runs.
-        read(&catalogue, &source, Stop::default())?;
+        let subject = read(&catalogue, &source, Stop::default())?;
+        let id = subject.plan().id.clone();
+        if let Some(other) = named.insert(id.clone(), source.word.clone()) {
+            let word = &source.word;
+            return Err(Fault::usage(format!(
+                "{other} and {word} are both named {id}, and no result could tell which is which. \
+                 Change the first line of one."
+            )));
+        }
         sources.push(source);
     }
     let prepared = Prepared::new(attack)?;
@@ -249,7 +260,7 @@ pub(crate) fn conformance(attack: &Attack) -> Result<Results, Fault> {
     let command = target::command(command)?;
     let limits = external::ExternalLimits::default();
     let found = external::conformance(&command, limits, &mut external::HonestStore::default())
-        .map_err(|error| Fault::not_started(error.to_string()))?;
+        .map_err(|error| target::not_started(&error))?;
     let rows = found.rows.into_iter().map(|row| Conformance {
         operation: row.operation.to_owned(),
         works: match row.state {
@@ -292,13 +303,34 @@ pub(crate) fn timelines(
     Ok((timelines, results))
 }
 
-/// Parses and dry-runs a script; an empty list means that nothing is wrong.
-pub(crate) fn check(text: &str) -> Result<Vec<ScriptFault>, Fault> {
+/// What a check found.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    /// What is wrong; nothing if the list is empty.
+    pub(crate) faults: Vec<ScriptFault>,
+    /// What the script printed.
+    pub(crate) printed: Vec<String>,
+}
+
+/// Parses and dry-runs a script that the file of this name holds.
+pub(crate) fn check(text: &str, name: &str) -> Result<Checked, Fault> {
     let stop = Stop::default();
     let watch = Watch::new(1);
+    let mut printed = Vec::new();
     let checked = catalogue()?.read(text, stop.clone()).and_then(|subject| {
+        let stem = std::path::Path::new(name).file_stem();
+        let id = &subject.plan().id;
+        let is_headed = subject.header.is_some() && name.ends_with(".rhai");
+        if is_headed && stem.is_some_and(|stem| stem != id.as_str()) {
+            let what = format!("the script calls itself `{id}`, and its file has another name");
+            return Err(ScriptError::new(script::Fault::Header, what)
+                .at(1, 4)
+                .expected("the name of the file, which is what results are named by"));
+        }
         let _watched = watch.begin(0, stop);
-        watch.over(|| dry_run(&subject, Rc::new(Hardened), 1))
+        let (lines, checked) = watch.over(|| dry_run(&subject, Rc::new(Hardened), 1));
+        printed = lines;
+        checked
     });
     let fault = |error: ScriptError| ScriptFault {
         place: error.place.map(|place| (place.line, place.column)),
@@ -308,7 +340,10 @@ pub(crate) fn check(text: &str) -> Result<Vec<ScriptFault>, Fault> {
         }
         .to_string(),
     };
-    Ok(checked.err().map(fault).into_iter().collect())
+    Ok(Checked {
+        faults: checked.err().map(fault).into_iter().collect(),
+        printed,
+    })
 }
 
 /// The names of the straw clients.

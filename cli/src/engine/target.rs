@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use turncoat_adversary::driver::external::{
-    CommandLine, Declaration, ExternalClient, ExternalLimits, declaration_of,
+    CommandLine, Declaration, ExternalClient, ExternalLimits, NotStarted, declaration_of,
 };
 use turncoat_adversary::driver::{Client as UnderTest, Hardened, OverHttp, Straw, Weakened};
 use turncoat_adversary::front::http::frames::FrameServer;
@@ -59,7 +59,7 @@ impl<'a> Prepared<'a> {
             ClientChoice::External(text) => {
                 let command = command(text)?;
                 let declared = declaration_of(&command, ExternalLimits::default())
-                    .map_err(|error| Fault::not_started(error.to_string()))?;
+                    .map_err(|error| not_started(&error))?;
                 Some((command, declared))
             }
             ClientChoice::Weakened(names) => {
@@ -156,13 +156,24 @@ impl<'a> Prepared<'a> {
             (ClientChoice::External(_), Some((command, declared))) => {
                 let limits = ExternalLimits::default();
                 let client = ExternalClient::new(command, declared.clone(), limits)
-                    .map_err(|error| Fault::not_started(error.to_string()))?;
+                    .map_err(|error| not_started(&error))?;
                 foreign(Rc::new(client))
             }
             (ClientChoice::External(_), None) => {
                 return Err(Fault::machine("an external client was not prepared"));
             }
         })
+    }
+}
+
+/// Whose fault it is that a client did not start: its own, or the machine's.
+pub(super) fn not_started(error: &NotStarted) -> Fault {
+    match error.by_machine {
+        true => Fault::machine(format!(
+            "the run of {} could not be prepared: {}. Check TMPDIR.",
+            error.command, error.reason
+        )),
+        false => Fault::not_started(error.to_string()),
     }
 }
 

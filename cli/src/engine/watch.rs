@@ -9,7 +9,7 @@ use turncoat_adversary::script::Stop;
 use super::interrupt::interrupted;
 
 /// Wall time of one script with all its runs. Generous: a slow machine is no verdict.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// How often the clock is looked at.
 const TICK: Duration = Duration::from_millis(50);
 
