@@ -139,6 +139,9 @@ fn head(run: &Run, output: &mut dyn io::Write) -> io::Result<()> {
     if let Some(client_ms) = run.client_ms {
         writeln!(output, "| inside the client | {client_ms} ms |")?;
     }
+    if let Some(percent) = run.three_runs_percent {
+        writeln!(output, "| in the three runs of each script | {percent} % |")?;
+    }
     writeln!(output, "\nCommand:\n")?;
     block(&run.command, output)
 }

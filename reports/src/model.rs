@@ -46,6 +46,9 @@ pub struct Run {
     pub runs: u64,
     /// How much processor time of all runs was spent inside the client, where it can be told.
     pub client_ms: Option<u64>,
+    /// How much of the time of all runs went into the honest, the attacked and the strawman's run
+    /// of each script; the rest shows that no fewer defences would do.
+    pub three_runs_percent: Option<u64>,
 }
 
 /// The client under test.

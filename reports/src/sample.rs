@@ -200,6 +200,7 @@ pub(crate) fn sample() -> Results {
         not_run: Vec::new(),
         runs: 15,
         client_ms: Some(250),
+        three_runs_percent: Some(60),
     };
     let conformance = vec![
         Conformance {

@@ -1,7 +1,9 @@
 //! Power control: a script that nobody falls for proves nothing.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::decide::{acts, honest_failure};
 use super::{Control, Plan, Play, Run, Subject, Twin, once_with};
@@ -44,19 +46,20 @@ pub(super) fn power(
     subject: &dyn Subject,
     twin: &Twin,
     (honest, attacked): (&Run, &Run),
-    seed: u64,
+    (seed, strawman): (u64, &Cell<Duration>),
 ) -> Power {
     let plan = subject.plan();
+    let timed = Timed { seed, strawman };
     match plan.control {
         Control::Planted => match plan.planted {
-            Some(lie) => planted(subject, plan, lie, (honest, seed)),
+            Some(lie) => planted(subject, plan, lie, (honest, timed)),
             None => {
                 let why = plan.uncontrolled.as_deref();
                 Power::Unexecuted(why.unwrap_or("the script has no header").to_owned())
             }
         },
         Control::Claim => claim(honest, attacked),
-        Control::Defences => match without(subject, attacked, twin, seed) {
+        Control::Defences => match without(subject, attacked, twin, timed) {
             Ok(reached) => Power::Shown {
                 defences: plan.defences.clone(),
                 reached,
@@ -67,6 +70,22 @@ pub(super) fn power(
     }
 }
 
+/// The seed of all runs, and where it is noted how long the strawman's own took.
+#[derive(Clone, Copy)]
+struct Timed<'a> {
+    seed: u64,
+    strawman: &'a Cell<Duration>,
+}
+
+impl Timed<'_> {
+    fn strawman<T>(&self, run: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let ran = run();
+        self.strawman.set(began.elapsed());
+        ran
+    }
+}
+
 /// How often more a sweep is played, so that what fell first does not hide what comes after.
 const ROUNDS_MAX: usize = 5;
 
@@ -74,7 +93,7 @@ fn without(
     subject: &dyn Subject,
     attacked: &Run,
     twin: &Twin,
-    seed: u64,
+    timed: Timed<'_>,
 ) -> Result<(usize, usize), String> {
     let plan = subject.plan();
     if plan.defences.is_empty() {
@@ -90,7 +109,7 @@ fn without(
             costs: costs.clone(),
             probes: false,
         };
-        let run = once_with(subject, client, play, seed);
+        let run = once_with(subject, client, play, timed.seed);
         undecided(&run).map_or(Ok(run), Err)
     };
     let honest = play(
@@ -108,7 +127,7 @@ fn without(
         let id = plan.guarantee.id();
         return Err(format!("without {named} {id} falls in the honest run, too"));
     }
-    let weak = attack(&plan.defences, None)?;
+    let weak = timed.strawman(|| attack(&plan.defences, None))?;
     if !weak.breaks(plan.guarantee) {
         let fault = weak.faults.first().map(|fault| fault.evidence.clone());
         let stray = || weak.stray_failure().map(|(_, failure)| failure.to_string());
@@ -210,7 +229,7 @@ fn planted(
     subject: &dyn Subject,
     plan: &Plan,
     lie: &'static Lie,
-    (honest, seed): (&Run, u64),
+    (honest, timed): (&Run, Timed<'_>),
 ) -> Power {
     let costs = HonestCosts::of(&honest.history);
     let play = |acts| {
@@ -218,9 +237,10 @@ fn planted(
             costs: costs.clone(),
             ..Play::of(acts)
         };
-        once_with(subject, Rc::new(Planted::new(lie)), play, seed)
+        once_with(subject, Rc::new(Planted::new(lie)), play, timed.seed)
     };
-    let attacked = seen(&play(Acts::Applied), plan.guarantee, !plan.chaos);
+    let strawman = timed.strawman(|| play(Acts::Applied));
+    let attacked = seen(&strawman, plan.guarantee, !plan.chaos);
     let (sentence, id) = (lie.sentence, plan.guarantee.id());
     if attacked.is_empty() {
         return Power::None(format!(

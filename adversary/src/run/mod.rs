@@ -10,11 +10,11 @@ mod script;
 mod tests;
 mod two_secrets;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::attack::Attack;
 use crate::chooser::seeded_bytes;
@@ -158,6 +158,10 @@ pub struct Report {
     pub power: Power,
     /// How long clients computed in all runs; for people alone.
     pub client_time: Duration,
+    /// How long the honest, the attacked and the strawman's run took; for people alone.
+    pub three_runs: Duration,
+    /// How long all runs took: with those that show that no fewer defences would do.
+    pub all_runs: Duration,
 }
 
 /// Runs a script against a client, with its controls, and decides.
@@ -173,13 +177,16 @@ pub fn run(subject: &dyn Subject, target: &Target, seed: u64) -> Report {
         attacked: None,
         power: Power::NotAsked,
         client_time: Duration::ZERO,
+        three_runs: Duration::ZERO,
+        all_runs: Duration::ZERO,
     };
-    let time_before = time_in_clients();
+    let (time_before, began) = (time_in_clients(), Instant::now());
     if let Err(why) = applies(plan, target) {
         report.reason = why;
         return report;
     }
     let (honest, attacked) = both_runs(subject, target, seed);
+    report.three_runs = began.elapsed();
     let decision = decide::both(plan, &honest, &attacked, target.ours);
     (report.verdict, report.reason) = (decision.verdict, decision.reason);
     report.breaches = decision.breaches;
@@ -187,7 +194,9 @@ pub fn run(subject: &dyn Subject, target: &Target, seed: u64) -> Report {
         report.reason += ", by the client's own word: nothing ties it to the lie";
     }
     if let Some(twin) = &target.twin {
-        report.power = control::power(subject, twin, (&honest, &attacked), seed);
+        let strawman = Cell::default();
+        report.power = control::power(subject, twin, (&honest, &attacked), (seed, &strawman));
+        report.three_runs += strawman.get();
         if let Power::None(why) = &report.power
             && report.verdict < Verdict::Unknown
         {
@@ -196,6 +205,7 @@ pub fn run(subject: &dyn Subject, target: &Target, seed: u64) -> Report {
         }
     }
     report.client_time = time_in_clients().saturating_sub(time_before);
+    report.all_runs = began.elapsed();
     report.honest = Some(honest);
     report.attacked = Some(attacked);
     report

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use turncoat_adversary::catalogue::Catalogue;
 use turncoat_adversary::driver::{DefenceRow, Hardened, defence_table, external};
@@ -193,6 +195,7 @@ pub(crate) fn run(order: &Order<'_>, progress: &Progress) -> Result<Results, Fau
     let watch = Watch::new(sources.len());
     let inside_ns = AtomicU64::new(0);
     let ran = AtomicU64::new(0);
+    let three = Mutex::new((Duration::ZERO, Duration::ZERO));
     let judge = |source: &Source, index: usize| -> Result<ScriptResult, Fault> {
         let stop = Stop::default();
         let subject = read(&catalogue, source, stop.clone())?;
@@ -201,6 +204,11 @@ pub(crate) fn run(order: &Order<'_>, progress: &Progress) -> Result<Results, Fau
         let report = run::run(&subject, &target, attack.seed.0);
         let spent = u64::try_from(report.client_time.as_nanos()).unwrap_or(u64::MAX);
         inside_ns.fetch_add(spent, Ordering::Relaxed);
+        {
+            let mut three = three.lock().unwrap_or_else(PoisonError::into_inner);
+            three.0 += report.three_runs;
+            three.1 += report.all_runs;
+        }
         ran.fetch_add(convert::runs_of(&report), Ordering::Relaxed);
         let result = convert::script(
             &subject,
@@ -227,10 +235,13 @@ pub(crate) fn run(order: &Order<'_>, progress: &Progress) -> Result<Results, Fau
         }
     }
     let client_ms = inside_ns.into_inner() / 1_000_000;
+    let (three, all) = three.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let percent = (three.as_millis() * 100).checked_div(all.as_millis());
     let run = Run {
         not_run,
         runs: ran.into_inner(),
         client_ms: prepared.in_process().then_some(client_ms),
+        three_runs_percent: percent.and_then(|percent| u64::try_from(percent).ok()),
         ..about(attack, prepared.client())
     };
     Ok(Results::new(run, scripts, Vec::new()))
@@ -249,6 +260,7 @@ fn about(attack: &Attack, client: Client) -> Run {
         not_run: Vec::new(),
         runs: 0,
         client_ms: None,
+        three_runs_percent: None,
     }
 }
 
