@@ -2,6 +2,8 @@
 //! first use.
 
 use turncoat_core::hazmat::hash::sha256;
+use turncoat_core::id::Height;
+use turncoat_core::wire::{Frame as _, SpaceState, TrustedState};
 use turncoat_core::{Error, LocalState, Unavailable};
 use turncoat_tests::{Deployment, Device, now};
 
@@ -71,5 +73,28 @@ fn state_of_a_newer_version_is_newer() {
     encoded[3] += 1;
     let newer = [&sha256(&encoded)[..], &encoded].concat();
     fails_with(&alice, newer, LocalState::Newer);
+    still_works(&alice, whole);
+}
+
+#[test]
+fn state_whose_parts_do_not_fit_is_torn() {
+    let (_, alice) = device();
+    let whole = saved(&alice);
+    let own = TrustedState::decode(&whole[32..]).expect("it was saved");
+    let higher = |space: &mut SpaceState| {
+        let accepted = space.accepted.as_mut().expect("she signed up");
+        accepted.height = Height(accepted.height.0 + 1);
+    };
+    for change in [
+        &higher as &dyn Fn(&mut SpaceState),
+        &|space| space.peaks.clear(),
+        &|space| space.accepted = None,
+    ] {
+        let mut state = own.clone();
+        change(&mut state.spaces[0]);
+        let encoded = state.encode();
+        let unfit = [&sha256(&encoded)[..], &encoded].concat();
+        fails_with(&alice, unfit, LocalState::Torn);
+    }
     still_works(&alice, whole);
 }

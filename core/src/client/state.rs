@@ -35,7 +35,12 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<TrustedState, LocalState> {
     {
         return Err(LocalState::Newer);
     }
-    TrustedState::decode(encoded).map_err(|_| LocalState::Torn)
+    let state = TrustedState::decode(encoded).map_err(|_| LocalState::Torn)?;
+    // What no device of ours would have written is found before anybody is asked for anything.
+    match state.spaces.iter().all(|space| mountain(space).is_ok()) {
+        true => Ok(state),
+        false => Err(LocalState::Torn),
+    }
 }
 
 /// Loads what this device remembers.
