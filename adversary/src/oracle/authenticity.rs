@@ -69,12 +69,6 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
 /// nobody had checked the contact.
 pub(super) fn excused(case: &Case<'_>, facts: &Facts, reading: &Reading<'_>) -> bool {
     let op = &case.truth.ops[reading.op];
-    let colluding = reading.classes.iter().any(|class| {
-        let members = case.names.members(&case.truth, *class, op, |_, _| true);
-        members.iter().any(|member| {
-            facts.colluders.contains(*member) && !revoked(case, reading, *class, member)
-        })
-    });
     let slot = case.names.of_op(reading.op).next();
     let impersonated = slot.is_some_and(|touch| {
         case.names.slot(touch.user, touch.name).any(|other| {
@@ -84,13 +78,31 @@ pub(super) fn excused(case: &Case<'_>, facts: &Facts, reading: &Reading<'_>) -> 
                 && impersonable(case, other.op)
         })
     });
-    (colluding && may_have_made_some(case, op.ended)) || impersonated
+    theirs(case, facts, reading.op, reading.classes.iter().copied()) || impersonated
+}
+
+/// Whether what an operation reads of a file may rightly be what a member who works with the server
+/// wrote: one who may use the file, as far as the reader knows, and a server that made something.
+pub(super) fn theirs(
+    case: &Case<'_>,
+    facts: &Facts,
+    at: usize,
+    mut classes: impl Iterator<Item = usize>,
+) -> bool {
+    let op = &case.truth.ops[at];
+    let colluding = classes.any(|class| {
+        let members = case.names.members(&case.truth, class, op, |_, _| true);
+        members
+            .iter()
+            .any(|member| facts.colluders.contains(*member) && !revoked(case, at, class, member))
+    });
+    colluding && may_have_made_some(case, op.ended)
 }
 
 /// Whether the reader surely knows that the member was excluded from the file.
-fn revoked(case: &Case<'_>, reading: &Reading<'_>, class: usize, member: &str) -> bool {
-    let floor = &case.floors[reading.op];
-    let op = &case.truth.ops[reading.op];
+fn revoked(case: &Case<'_>, at: usize, class: usize, member: &str) -> bool {
+    let floor = &case.floors[at];
+    let op = &case.truth.ops[at];
     case.names.touches.iter().any(|touch| {
         let Use::Revoke(from) = touch.used else {
             return false;

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::authenticity::impersonated;
+use super::acts::may_have_made_some;
+use super::authenticity::{impersonated, theirs};
 use super::bits::Bits;
 use super::explain::{Edges, Query, explain};
 use super::key_authenticity::uploaded_keys;
@@ -30,7 +31,7 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
     for (at, op) in case.truth.ops.iter().enumerate() {
         if op.failure().is_some() {
             if let Some(released) = released.get(&op.id).filter(|bytes| !bytes.is_empty()) {
-                judge_released(case, at, released, judgement);
+                judge_released(case, facts, at, released, judgement);
             }
             if let Some(kind) = uploaded.get(&op.id) {
                 judge_keys(case, at, kind, judgement);
@@ -41,8 +42,24 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
 }
 
 /// What left the client before an error is the beginning of a state of the file.
-fn judge_released(case: &Case<'_>, at: usize, released: &[u8], judgement: &mut Judgement) {
+fn judge_released(
+    case: &Case<'_>,
+    facts: &Facts,
+    at: usize,
+    released: &[u8],
+    judgement: &mut Judgement,
+) {
     let op = &case.truth.ops[at];
+    let touched = case.names.of_op(at);
+    // A member who works with the server may write what he likes, and what he wrote may end badly.
+    if theirs(
+        case,
+        facts,
+        at,
+        touched.flat_map(|touch| touch.classes.iter().copied()),
+    ) {
+        return;
+    }
     let nothing = Bits::default();
     let query = Query {
         content: released,
@@ -130,13 +147,16 @@ fn judge_accepted(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
             op.what,
             Operation::Download { .. } | Operation::List | Operation::Login
         );
-        // A member who works with the server publishes in replies, which no record shows; and
-        // whoever has not compared the keys of a contact may take the server's for them.
-        let may_be_theirs = !facts.colluders.is_empty() || impersonated(case, busy);
+        // A member who works with the server publishes in replies, which no record shows. Such a
+        // head stands in its place whatever lies under it, or its writer could keep all others from
+        // writing anything else there. And whoever has not compared the keys of a contact may take
+        // the server's for them.
+        let by_member = !facts.colluders.is_empty() && may_have_made_some(case, at);
+        let may_be_theirs = by_member || impersonated(case, busy);
         let invented = reads
             && case.chain.is_visible()
             && !case.chain.knows(head)
-            && (op.caught() || (is_new && !may_be_theirs));
+            && ((op.caught() && !by_member) || (is_new && !may_be_theirs));
         let (guarantee, what) = match (went_back, invented, op.answer().is_some()) {
             (true, ..) => (Guarantee::G11, "went back"),
             (_, true, false) => (Guarantee::G11, "took over a head that no client published"),
@@ -170,6 +190,23 @@ mod tests {
         scene.released(op, b"planted");
         scene.fail(op, "inauthentic");
         scene.breaks(&[G11]);
+    }
+
+    #[test]
+    fn releasing_what_a_colluder_may_have_written_is_no_breach() {
+        for made in [false, true] {
+            let mut scene = Scene::new();
+            scene.shared_by_alice_with_bob();
+            scene.facts.colluders.insert("bob".to_owned());
+            scene.act("server.edit_reply(7, |m| { m.put(hex(\"00\")); })", made);
+            let op = scene.start_download("alice", "n");
+            scene.released(op, b"planted");
+            scene.fail(op, "inauthentic");
+            match made {
+                true => scene.passes(),
+                false => scene.breaks(&[G11]),
+            }
+        }
     }
 
     #[test]
@@ -210,11 +247,15 @@ mod tests {
 
     #[test]
     fn taking_over_an_invented_head_is_a_breach_whatever_the_client_says() {
-        let scene = |colluder: bool| {
+        let begun = || {
             let mut scene = Scene::new();
             scene.upload("alice", "n", "v1");
             scene.head("alice", 1, 0, 1);
             scene.accepted("alice", 1, 1);
+            scene
+        };
+        let scene = |colluder: bool| {
+            let mut scene = begun();
             let op = scene.start_download("alice", "n");
             scene.accepted("alice", 1, 66);
             if colluder {
@@ -228,10 +269,23 @@ mod tests {
         let (mut content, op) = scene(false);
         content.end(op, Some("v1"));
         content.breaks(&[G1]);
-        // A member who works with the server may have signed it.
-        let (mut theirs, op) = scene(true);
-        theirs.end(op, Some("v1"));
-        theirs.passes();
+        // A member who works with the server may have signed it, where the server showed anything
+        // of its own; what lies under it may then be refused.
+        let (mut nobodys, op) = scene(true);
+        nobodys.end(op, Some("v1"));
+        nobodys.breaks(&[G1]);
+        for caught in [false, true] {
+            let mut theirs = begun();
+            theirs.facts.colluders.insert("bob".to_owned());
+            theirs.act("server.edit_reply(7, |m| { m.put(hex(\"00\")); })", true);
+            let op = theirs.start_download("alice", "n");
+            theirs.accepted("alice", 1, 66);
+            match caught {
+                false => theirs.end(op, Some("v1")),
+                true => theirs.fail(op, "inauthentic"),
+            }
+            theirs.passes();
+        }
     }
 
     #[test]
