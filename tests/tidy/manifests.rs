@@ -27,7 +27,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
             "turncoat-server",
         ],
     ),
-    ("fuzz", &["turncoat-adversary"]),
+    ("fuzz", &["turncoat-adversary", "turncoat-server"]),
     (
         "benches",
         &["turncoat-adversary", "turncoat-core", "turncoat-strawman"],
@@ -38,6 +38,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
             "turncoat-adversary",
             "turncoat-core",
             "turncoat-reports",
+            "turncoat-server",
             "turncoat-strawman",
         ],
     ),

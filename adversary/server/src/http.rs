@@ -14,6 +14,7 @@ use axum::response::Response;
 use axum::routing::post;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -25,6 +26,9 @@ use crate::service::{Service, decode};
 
 /// Bytes of a request at most.
 pub const REQUEST_MAX: usize = 9 << 20;
+
+/// Bytes that wait between two ends that are both here.
+const PIPE: usize = 1 << 16;
 
 /// What a server allows.
 #[derive(Clone, Debug)]
@@ -104,27 +108,14 @@ pub async fn serve(
         // Replies are written in two parts; the second must not wait for the peer to acknowledge
         // the first. Where this fails the connection is slow and no worse.
         let _ = stream.set_nodelay(true);
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(shared.bounds.header_time)
-            .max_headers(64)
-            .serve_connection(
-                TokioIo::new(stream),
-                TowerToHyperService::new(router.clone()),
-            );
+        let (router, bounds) = (router.clone(), shared.bounds.clone());
         let mut stopped = stopped.clone();
         open.spawn(async move {
             let _permit = permit;
-            let mut connection = pin!(connection);
-            // What a peer does to its own connection is its own affair.
-            let ended = tokio::select! {
-                ended = &mut connection => ended,
-                _ = stopped.changed() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
+            let stop = async {
+                let _ = stopped.changed().await;
             };
-            drop(ended);
+            converse(stream, router, &bounds, false, stop).await;
         });
     }
     drop(listener);
@@ -143,6 +134,56 @@ async fn sweep(shared: Arc<Shared>) {
         let service = Arc::clone(&shared.service);
         let _swept = tokio::task::spawn_blocking(move || service.sweep()).await;
     }
+}
+
+/// Serves one connection until it ends; once `stop` is ready, the request under way is its last.
+/// Who hangs up is answered no more, unless `half_close` says that they only have nothing to add.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    router: Router,
+    bounds: &Bounds,
+    half_close: bool,
+    stop: impl Future<Output = ()>,
+) {
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.header_time)
+        .max_headers(64)
+        .half_close(half_close)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    // What a peer does to its own connection is its own affair.
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stop => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    drop(ended);
+}
+
+/// What the server says to a peer that says these bytes on one connection, and then no more.
+pub async fn converse_over(service: Arc<Service>, bounds: Bounds, bytes: &[u8]) -> Vec<u8> {
+    let shared = Arc::new(Shared {
+        requests: Semaphore::new(bounds.requests),
+        service,
+        bounds: bounds.clone(),
+    });
+    let (here, there) = tokio::io::duplex(PIPE);
+    let (mut reading, mut writing) = tokio::io::split(here);
+    let mut said = Vec::new();
+    let served = converse(there, router(shared), &bounds, true, std::future::pending());
+    let spoken = async {
+        // A server that has heard enough hangs up.
+        let _ = writing.write_all(bytes).await;
+        let _ = writing.shutdown().await;
+    };
+    let heard = async {
+        let _ = reading.read_to_end(&mut said).await;
+    };
+    tokio::join!(served, spoken, heard);
+    said
 }
 
 fn router(shared: Arc<Shared>) -> Router {

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod door;
+pub mod fuzzing;
 pub mod http;
 pub mod service;
 pub mod shelf;

@@ -9,8 +9,8 @@ use turncoat_core::wire::{Blob, Envelope, Frame, KdfParams, Writer};
 
 /// What is sealed; one byte of the associated data.
 pub(super) const BAG: u8 = 1;
-pub(super) const LEAF: u8 = 2;
-pub(super) const CHUNK: u8 = 3;
+pub(crate) const LEAF: u8 = 2;
+pub(crate) const CHUNK: u8 = 3;
 pub(super) const NAME: u8 = 4;
 pub(super) const KEYRING: u8 = 5;
 pub(super) const NOTE: u8 = 6;
@@ -18,6 +18,9 @@ pub(super) const NOTE: u8 = 6;
 /// Plain bytes of a full chunk, and of a tag.
 pub(super) const CHUNK_SIZE: usize = 65_536;
 pub(super) const TAG_SIZE: usize = 16;
+
+/// The nonce of keys that are used once.
+pub(crate) const ONCE: [u8; 12] = [0; 12];
 
 pub(crate) type Key = [u8; 32];
 
@@ -66,7 +69,7 @@ pub(crate) fn bag_context(realm: &[u8; 32], user: &[u8; 32], kdf: &KdfParams) ->
 }
 
 /// The associated data of everything else.
-pub(super) fn context(kind: u8, id: &[u8; 16], ordinal: u32) -> Vec<u8> {
+pub(crate) fn context(kind: u8, id: &[u8; 16], ordinal: u32) -> Vec<u8> {
     let mut context = vec![b'T', b'C', kind, 1];
     context.extend_from_slice(id);
     context.extend_from_slice(&ordinal.to_be_bytes());
@@ -74,7 +77,7 @@ pub(super) fn context(kind: u8, id: &[u8; 16], ordinal: u32) -> Vec<u8> {
 }
 
 /// Opens sealed bytes that end with their tag.
-pub(super) fn gcm_open(
+pub(crate) fn gcm_open(
     key: &Key,
     nonce: &[u8; 12],
     context: &[u8],
@@ -90,7 +93,7 @@ pub(super) fn gcm_open(
 }
 
 /// Seals bytes, and adds the tag.
-fn gcm_seal(key: &Key, nonce: &[u8; 12], context: &[u8], plain: &[u8]) -> Vec<u8> {
+pub(crate) fn gcm_seal(key: &Key, nonce: &[u8; 12], context: &[u8], plain: &[u8]) -> Vec<u8> {
     let mut sealed = plain.to_vec();
     let tag = Aes256Gcm::new(key.into())
         .encrypt_inout_detached(nonce.into(), context, sealed.as_mut_slice().into())

@@ -25,8 +25,8 @@ use crate::honest::storage::{self, Kind};
 use crate::honest::store::Versions;
 use crate::oracle::{KeyUse, Reach};
 use entry::{Entry, Secrets};
-use formula::{KEYRING, Key, NAME, NOTE};
-use sealed::{ONCE, Sealed, open_leaf, open_segment};
+use formula::{KEYRING, Key, NAME, NOTE, ONCE};
+use sealed::{Sealed, open_leaf, open_segment};
 
 /// A space, and the epoch of a key of it.
 pub type Place = ([u8; 32], u64);

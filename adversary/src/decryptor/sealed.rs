@@ -4,11 +4,8 @@ use turncoat_core::id::PackId;
 use turncoat_core::wire::Leaf;
 
 use super::entry::Entry;
-use super::formula::{self, CHUNK, CHUNK_SIZE, Key, LEAF, TAG_SIZE};
+use super::formula::{self, CHUNK, CHUNK_SIZE, Key, LEAF, ONCE, TAG_SIZE};
 use crate::oracle::KeyUse;
-
-/// The nonce of keys that are used once.
-pub(super) const ONCE: [u8; 12] = [0; 12];
 
 /// Sealed bytes, with all that opens them if it is right.
 pub(super) struct Sealed<'a> {

@@ -1,5 +1,9 @@
 //! One step of a session after the other, each a choice among what makes sense at that moment.
 
+use std::rc::Rc;
+
+use super::opening::devices;
+use crate::acts::collude::member::Member;
 use crate::attack::{Edit, Object, Step};
 use crate::chooser::Chooser;
 use crate::client::{DeviceName, Operation};
@@ -20,14 +24,12 @@ const NAMES: [&[u8]; 4] = [
 /// Sizes of content: around nothing, a class of padding, and a chunk.
 const SIZES: [usize; 6] = [0, 1, 255, 4_000, 65_532, 65_537];
 
-/// The users of a session, each with the devices that it has.
-pub(super) const DEVICES: [(&str, &str); 3] =
-    [("alice", "first"), ("bob", "first"), ("alice", "phone")];
-
 /// Draws steps from a chooser. Nothing is left of the session once the choices run out: the first
 /// option is always the dullest.
 pub(super) struct Generator {
     chooser: Chooser,
+    /// Bob, if he works with the server.
+    pub(super) member: Option<Rc<Member>>,
 }
 
 impl Generator {
@@ -35,6 +37,7 @@ impl Generator {
     pub(super) fn new(bytes: &[u8]) -> Self {
         Self {
             chooser: Chooser::from_bytes(bytes),
+            member: None,
         }
     }
 
@@ -44,7 +47,7 @@ impl Generator {
     }
 
     /// One of a list; none of an empty one.
-    fn one<'list, T>(&mut self, list: &'list [T]) -> Option<&'list T> {
+    pub(super) fn one<'list, T>(&mut self, list: &'list [T]) -> Option<&'list T> {
         let options = u32::try_from(list.len()).unwrap_or(u32::MAX);
         list.get(self.choose(options) as usize)
     }
@@ -67,8 +70,12 @@ impl Generator {
 
     /// A device of the session.
     pub(super) fn device(&mut self) -> DeviceName {
-        let (user, device) = self.one(&DEVICES).copied().unwrap_or(DEVICES[0]);
-        DeviceName::new(user, device)
+        let [first, phone, bob] = devices();
+        match self.choose(3) {
+            0 => first,
+            1 => bob,
+            _ => phone,
+        }
     }
 
     /// The steps that come next; none ends the session.
@@ -270,9 +277,27 @@ impl Generator {
                 name: self.one(&refusals).copied().unwrap_or_default().to_owned(),
             },
             9 if request => Edit::WaveThrough,
+            10..=13 => return self.forgery(message, kept).unwrap_or_default(),
             _ => return Vec::new(),
         };
         vec![edit]
+    }
+
+    /// What bob writes in place of what he sends, or what others are shown in his name.
+    fn forgery(&mut self, message: &Message, kept: &[Bytes]) -> Option<Vec<Edit>> {
+        let member = Rc::clone(self.member.as_ref()?);
+        let his = message.device == devices()[2];
+        let bytes = match message.direction {
+            Direction::Request if his => self.forge_commit(&message.bytes, &member)?,
+            Direction::Reply if !his => self.forge_reply(&message.bytes, kept, &member)?,
+            _ => return None,
+        };
+        let bytes = bytes.into();
+        let mut edits = vec![Edit::Replace { bytes }];
+        if his && self.choose(2) == 1 {
+            edits.push(Edit::WaveThrough);
+        }
+        Some(edits)
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) use check::Words;
 pub use check::{Script, prepare};
 pub use error::{Fault, Place, ScriptError};
 pub use performer::Performer;
+pub(crate) use recorder::parse_within;
 pub use recorder::{parse, print};
 pub use verbs::{Word, words};
 pub use world::Judgement;

@@ -34,6 +34,11 @@ pub fn parse(text: &str) -> Result<Attack, ScriptError> {
         text: 256 << 20,
         ..Budget::default()
     };
+    parse_within(text, budget)
+}
+
+/// [`parse`] at no more than this cost.
+pub(crate) fn parse_within(text: &str, budget: Budget) -> Result<Attack, ScriptError> {
     let script = prepare_body(text, &budget)?;
     let recorder = Rc::new(RefCell::new(Recorder::default()));
     let meter = Meter::new(budget, Stop::default());

@@ -37,8 +37,8 @@ use crate::verdict::Breach;
 
 pub use budget::Budget;
 pub use expect::{Fallen, Judgement};
-pub(crate) use rules::native_rules;
 pub use rules::{Answered, Published, Rules, key_value};
+pub(crate) use rules::{native_rules, run_settings};
 pub use secrets::{Secrets, password_of};
 
 use deceived::Deceived;
@@ -170,7 +170,7 @@ impl Stage {
         &self.colluders
     }
 
-    /// Replaces the chooser; before the first step.
+    /// Replaces the chooser; before the first choice.
     pub fn set_chooser(&mut self, chooser: Chooser) {
         self.worlds = None;
         self.chooser = chooser;

@@ -75,17 +75,20 @@ pub trait Rules {
 /// The rules of a front.
 pub(super) fn of(front: Front) -> Box<dyn Rules> {
     match front {
-        Front::Native => {
-            let mut limits = Limits::standard();
-            limits.roster_changes_max = ROSTER_CHANGES_MAX;
-            Box::new(NativeRules(Native::new(Settings {
-                secret: *b"what the server of a run invents",
-                lifetime: [0; 32],
-                iterations: RUN_ITERATIONS,
-                limits,
-            })))
-        }
+        Front::Native => Box::new(NativeRules(Native::new(run_settings()))),
         Front::KeyValue => Box::new(KeyValueRules),
+    }
+}
+
+/// The settings of the server of every run.
+pub(crate) fn run_settings() -> Settings {
+    let mut limits = Limits::standard();
+    limits.roster_changes_max = ROSTER_CHANGES_MAX;
+    Settings {
+        secret: *b"what the server of a run invents",
+        lifetime: [0; 32],
+        iterations: RUN_ITERATIONS,
+        limits,
     }
 }
 

@@ -1,7 +1,9 @@
-//! What a stage needs that real clients meet: a store from before, and no memory of everything.
+//! What a stage needs beside its steps: a store from before, state from elsewhere, and no memory of
+//! everything.
 
 use super::Stage;
-use crate::client::DeviceName;
+use crate::client::{Class, DeviceName, Failure};
+use crate::codec::Bytes;
 use crate::driver::StageClock;
 use crate::history::{Event, History};
 use crate::honest::storage::{Batch, Storage as _, StorageFault};
@@ -15,6 +17,14 @@ impl Stage {
     pub fn stock(&mut self, objects: Batch) -> Result<(), StorageFault> {
         let nobody = DeviceName::first("");
         self.versions.view(&nobody, u32::MAX).apply(objects)
+    }
+
+    /// Ends the device's process and puts these bytes in place of its durable state.
+    pub(crate) fn plant(&mut self, device: &DeviceName, durable: Vec<u8>) {
+        let left = Failure::new(Class::Other, Failure::CRASHED);
+        self.stop(device, &left);
+        self.worlds = None;
+        self.device(device).durable = Some(Bytes::from(durable));
     }
 
     /// Takes what happened since this was asked last out of the history, and forgets of all

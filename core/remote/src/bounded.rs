@@ -11,9 +11,9 @@ const EXCHANGE_MAX: u64 = 16 << 20;
 
 /// Connections that count.
 #[derive(Debug, Default)]
-pub(crate) struct Bounded(DefaultConnector);
+pub(crate) struct Bounded<C = DefaultConnector>(pub(crate) C);
 
-impl Connector<()> for Bounded {
+impl<C: Connector<(), Out: Transport>> Connector<()> for Bounded<C> {
     type Out = Counted;
 
     fn connect(
@@ -23,7 +23,7 @@ impl Connector<()> for Bounded {
     ) -> Result<Option<Counted>, Error> {
         let connection = self.0.connect(details, chained)?;
         Ok(connection.map(|connection| Counted {
-            connection,
+            connection: Box::new(connection),
             read: 0,
         }))
     }

@@ -7,6 +7,7 @@
 mod ahead;
 pub mod api;
 mod bounded;
+mod recorded;
 mod resolved;
 
 use std::fmt;
@@ -19,11 +20,13 @@ use ureq::http::HeaderMap;
 use ureq::http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, TRANSFER_ENCODING,
 };
+use ureq::unversioned::transport::{Connector, DefaultConnector};
 use ureq::{Agent, Body};
 
 use self::ahead::Ahead;
 use self::api::{MEDIA_TYPE, Operation};
 use self::bounded::Bounded;
+use self::recorded::Recorded;
 use self::resolved::Resolved;
 
 /// Connections that are kept at most.
@@ -67,6 +70,20 @@ impl HttpRemote {
     /// A server at `http://host:port`. Nothing is sent yet.
     #[must_use]
     pub fn new(address: &str, patience: Patience) -> Self {
+        let connector = Bounded(DefaultConnector::default());
+        Self::through(address, patience, connector)
+    }
+
+    /// A server whose whole side of each connection is known beforehand: these bytes, and the end.
+    ///
+    /// Nothing is listened to and nothing is sent. It shows what a client makes of a reply.
+    #[must_use]
+    pub fn recorded(reply: &[u8]) -> Self {
+        let connector = Bounded(Recorded::new(reply));
+        Self::through("http://127.0.0.1:80", Patience::default(), connector)
+    }
+
+    fn through(address: &str, patience: Patience, connector: impl Connector) -> Self {
         let config = Agent::config_builder()
             // A refusal is a frame as well. A redirect would send the token to whoever is named.
             .http_status_as_error(false)
@@ -78,7 +95,7 @@ impl HttpRemote {
             .build();
         Self {
             line: Line {
-                agent: Agent::with_parts(config, Bounded::default(), Resolved::default()),
+                agent: Agent::with_parts(config, connector, Resolved::default()),
                 address: address.trim_end_matches('/').to_owned(),
             },
             depth: 0,

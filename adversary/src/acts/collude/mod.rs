@@ -3,6 +3,8 @@
 //! Written from the formats of the manual, not with the client's own code: what is forged here is
 //! forged by somebody else.
 
+pub mod member;
+
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};

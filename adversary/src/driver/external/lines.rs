@@ -115,7 +115,7 @@ pub(super) fn hello(device: &DeviceName, password: &str, url: &str, state: &str)
 /// # Errors
 ///
 /// A name that is not valid UTF-8: names are JSON strings.
-pub(super) fn ask(id: u64, operation: &Operation) -> Result<Vec<u8>, Failure> {
+pub(crate) fn ask(id: u64, operation: &Operation) -> Result<Vec<u8>, Failure> {
     let mut line = json!({ "id": id, "op": operation.name() });
     let mut add = |key: &str, value: Value| {
         line[key] = value;
@@ -174,7 +174,7 @@ pub(super) fn ask(id: u64, operation: &Operation) -> Result<Vec<u8>, Failure> {
 /// # Errors
 ///
 /// A sentence that says why the line is no such answer.
-pub(super) fn answer(
+pub(crate) fn answer(
     line: &[u8],
     id: u64,
     operation: &Operation,

@@ -31,6 +31,7 @@ pub use self::fault::{Fault, FaultKind, NotStarted};
 pub use self::groups::end_all;
 pub use self::hub::External;
 pub use self::lines::{CLAIMS, Declaration, OPERATIONS, VERSION};
+pub(crate) use self::lines::{answer, ask};
 use crate::front::http::{Asked, HttpLimits};
 
 /// What one client may spend.

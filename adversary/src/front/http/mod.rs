@@ -8,6 +8,7 @@ mod framed;
 pub mod frames;
 mod listen;
 mod message;
+mod recorded;
 mod route;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use self::listen::{Listener, lock};
 pub use self::message::Bounds;
 use self::message::{Connection, Message, Reply, Stop};
+pub use self::recorded::{reply, requests};
 use crate::client::DeviceName;
 use crate::front::kv;
 use turncoat_core::remote::Lost;
