@@ -162,6 +162,7 @@ pub(super) fn judged(stage: &Stage) -> Judgement {
     let facts = Facts {
         passwords: passwords.collect(),
         colluders: stage.colluders().clone(),
+        spoiling: true,
         ..Facts::default()
     };
     oracle::judge(stage.history(), &facts)

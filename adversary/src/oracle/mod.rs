@@ -53,6 +53,10 @@ pub struct Facts {
     pub honest: bool,
     /// Users whose keys the server holds. What they may write, the server may write.
     pub colluders: BTreeSet<String>,
+    /// Whether a colluder may have written what begins well and ends badly, so that its beginning
+    /// is handed out before an error. A script knows, and expects it; what a fuzzer made up, does
+    /// not say.
+    pub spoiling: bool,
     /// The users' passwords.
     pub passwords: Vec<Vec<u8>>,
     /// What one operation may cost.
