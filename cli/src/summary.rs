@@ -230,8 +230,8 @@ fn sums(results: &Results, painter: Painter, output: &mut dyn Write) -> io::Resu
     if let Some(percent) = results.run.three_runs_percent {
         let three = seconds(time_ms.saturating_mul(percent) / 100);
         cost.push_str(&format!(
-            "\n{three} of it in the honest, the attacked and the strawman's run of each script; the \
-             rest shows that no fewer defences would do"
+            "\n{three} of it in the honest, the attacked and the strawman's run of each script; \
+             the rest shows that no fewer defences would do"
         ));
     }
     writeln!(output, "{cost}")

@@ -32,7 +32,7 @@ pub use peers::{Meets, Peers};
 pub use planted::{Lie, Planted};
 pub use straw::Straw;
 pub use time::time_in_clients;
-pub(crate) use time::timed;
+pub(crate) use time::{stopwatch, timed};
 
 /// A future that lives on one thread and owns what it needs.
 pub type OwnedFuture<T> = Pin<Box<dyn Future<Output = T>>>;

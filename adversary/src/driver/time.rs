@@ -20,3 +20,9 @@ pub(crate) fn timed<T>(client: impl FnOnce() -> T) -> T {
 pub fn time_in_clients() -> Duration {
     SPENT.get()
 }
+
+/// Tells how long ago it was made; for people alone.
+pub(crate) fn stopwatch() -> impl Fn() -> Duration {
+    let began = Instant::now();
+    move || began.elapsed()
+}

@@ -3,14 +3,14 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::decide::{acts, honest_failure};
 use super::{Control, Plan, Play, Run, Subject, Twin, once_with};
 use crate::attack::Expectation;
 use crate::client::DeviceName;
 use crate::codec::Code as _;
-use crate::driver::{Lie, Planted};
+use crate::driver::{Lie, Planted, stopwatch};
 use crate::history::Event;
 use crate::oracle::HonestCosts;
 use crate::stage::{Acts, Only};
@@ -79,9 +79,9 @@ struct Timed<'a> {
 
 impl Timed<'_> {
     fn strawman<T>(&self, run: impl FnOnce() -> T) -> T {
-        let began = Instant::now();
+        let time = stopwatch();
         let ran = run();
-        self.strawman.set(began.elapsed());
+        self.strawman.set(time());
         ran
     }
 }

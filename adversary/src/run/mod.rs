@@ -14,12 +14,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::attack::Attack;
 use crate::chooser::seeded_bytes;
 use crate::client::Failure;
-use crate::driver::{Client, Lie, time_in_clients};
+use crate::driver::{Client, Lie, stopwatch, time_in_clients};
 use crate::history::History;
 use crate::oracle::{self, Facts, HonestCosts};
 use crate::stage::{Acts, Judgement, Only, Secrets, Stage, password_of};
@@ -180,13 +180,13 @@ pub fn run(subject: &dyn Subject, target: &Target, seed: u64) -> Report {
         three_runs: Duration::ZERO,
         all_runs: Duration::ZERO,
     };
-    let (time_before, began) = (time_in_clients(), Instant::now());
+    let (time_before, time) = (time_in_clients(), stopwatch());
     if let Err(why) = applies(plan, target) {
         report.reason = why;
         return report;
     }
     let (honest, attacked) = both_runs(subject, target, seed);
-    report.three_runs = began.elapsed();
+    report.three_runs = time();
     let decision = decide::both(plan, &honest, &attacked, target.ours);
     (report.verdict, report.reason) = (decision.verdict, decision.reason);
     report.breaches = decision.breaches;
@@ -205,7 +205,7 @@ pub fn run(subject: &dyn Subject, target: &Target, seed: u64) -> Report {
         }
     }
     report.client_time = time_in_clients().saturating_sub(time_before);
-    report.all_runs = began.elapsed();
+    report.all_runs = time();
     report.honest = Some(honest);
     report.attacked = Some(attacked);
     report

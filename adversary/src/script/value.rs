@@ -186,6 +186,11 @@ impl Hand {
         }
     }
 
+    /// Whether this is a message of a printed attack, of which nothing is known but what is done.
+    pub(crate) fn is_printed(&self) -> bool {
+        self.noted.is_some()
+    }
+
     /// Puts other bytes into the message.
     pub(crate) fn rewrite(&mut self, bytes: Bytes) {
         self.message.bytes = bytes.clone();

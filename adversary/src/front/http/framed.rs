@@ -25,7 +25,7 @@ pub(super) struct Framed<'a> {
     pub(super) circle: &'a str,
 }
 
-/// Writes it. Returns whether the connection can be used again.
+/// Writes it. Returns whether the server goes on with the connection, which it ends otherwise.
 pub(super) fn write<C: Channel>(
     connection: &mut Connection<C>,
     framing: Framing,
@@ -52,12 +52,19 @@ pub(super) fn write<C: Channel>(
             let piece = [b"10000\r\n".as_slice(), &[0; 0x1_0000], b"\r\n"].concat();
             without_end(connection, &piece)?;
         }
-        Framing::Redirected => connection.write_raw(&moved(reply.elsewhere))?,
-        Framing::Circled => connection.write_raw(&moved(reply.circle))?,
+        Framing::Redirected => {
+            connection.write_raw(&moved(reply.elsewhere))?;
+            return Ok(true);
+        }
+        Framing::Circled => {
+            connection.write_raw(&moved(reply.circle))?;
+            return Ok(true);
+        }
         Framing::Coded => {
             let codings = "Content-Encoding: gzip\r\n".repeat(50);
             let head = format!("{head}{codings}");
             connection.write_raw(&measured(&head, frame.len(), frame))?;
+            return Ok(true);
         }
         Framing::Headed => {
             let headers: String = (0..100_000).map(|n| format!("X-{n}: {n}\r\n")).collect();
@@ -88,6 +95,7 @@ pub(super) fn write<C: Channel>(
             let page = b"<html><h1>Please log in to the network</h1></html>";
             let head = "HTTP/1.1 200 -\r\nContent-Type: text/html\r\n";
             connection.write_raw(&measured(head, page.len(), page))?;
+            return Ok(true);
         }
         Framing::Misnumbered => {
             let rest = head.split_once("\r\n").map_or("", |(_, rest)| rest);

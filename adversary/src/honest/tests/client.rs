@@ -79,6 +79,8 @@ impl World {
         };
         user.token = token;
         space.accept(&commit);
+        let pack = pack(RECORDED, &[0; 1024]);
+        assert_eq!(self.ask(&user, RequestBody::Store { pack }), Reply::Done);
         (user, space)
     }
 
@@ -401,8 +403,11 @@ pub(super) fn sorted(mut leaves: Vec<LeafChange>) -> Vec<LeafChange> {
     leaves
 }
 
+/// The pack that the records of these tests name. It is there.
+const RECORDED: u8 = 0xee;
+
 pub(super) fn record(number: u32) -> SegmentRecord {
-    let pack = PackId([1; 16]);
+    let pack = PackId([RECORDED; 16]);
     let sealed = number.to_be_bytes();
     SegmentRecord {
         pack,

@@ -228,10 +228,10 @@ fn edits_read_back_in_any_order() {
         Edit::Acknowledge,
         Edit::StoreBut { name },
         Edit::WaveThrough,
-        Edit::Framed {
-            framing: Framing::Stalled,
-        },
     ];
+    let framed = Edit::Framed {
+        framing: Framing::Stalled,
+    };
     round_trips(vec![
         Step::EditRequest {
             request: 1,
@@ -239,7 +239,7 @@ fn edits_read_back_in_any_order() {
         },
         Step::EditReply {
             request: 2,
-            edits: edits.clone(),
+            edits: [edits.clone(), vec![framed]].concat(),
         },
         Step::Pause {
             request: 3,

@@ -262,7 +262,7 @@ fn framed(call: &Call<'_>) -> Given {
     let name = call.text(0)?;
     let framing = known::framing(&name).map_err(throw)?;
     with(call, |mut hand| {
-        if hand.message.direction == Direction::Request {
+        if hand.message.direction == Direction::Request && !hand.is_printed() {
             return Err(call.misuse("it is for replies, in a handler of `server.on_reply`"));
         }
         hand.decide(Edit::Framed { framing });
