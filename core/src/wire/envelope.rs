@@ -25,7 +25,7 @@ record! {
         pub recipient_key: Fingerprint,
         /// The epoch key under the recipient's encryption key (OAEP), labelled with all the above.
         pub wrapped: Blob<RSA_SIZE_MAX>,
-        /// The sealed [`Note`](super::Note): the file's name as the sender knows it,
+        /// The sealed note: the file's name as the sender knows it,
         /// or nothing where nobody is invited.
         pub note: Blob<NOTE_SIZE_MAX>,
     }
