@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use turncoat_core::remote::{Lost, Remote};
 use turncoat_core::wire::{Frame as _, Reply};
-use ureq::http::HeaderMap;
 use ureq::http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, TRANSFER_ENCODING,
 };
+use ureq::http::{HeaderMap, Version};
 use ureq::unversioned::transport::{Connector, DefaultConnector};
 use ureq::{Agent, Body};
 
@@ -132,7 +132,8 @@ impl Line {
         if media.is_none_or(|media| media.as_bytes() != MEDIA_TYPE.as_bytes()) {
             return Err(Lost::CutOff);
         }
-        if !is_framed(reply.headers()) {
+        // Before HTTP/1.1 a reply in chunks may be read to the end of its connection.
+        if reply.version() != Version::HTTP_11 || !is_framed(reply.headers()) {
             return Err(Lost::CutOff);
         }
         let size = reply.body().content_length();
