@@ -132,6 +132,10 @@ impl Line {
         if media.is_none_or(|media| media.as_bytes() != MEDIA_TYPE.as_bytes()) {
             return Err(Lost::CutOff);
         }
+        // Of such a status there is no body, whatever the headers say; no server of ours sends it.
+        if matches!(reply.status().as_u16(), 100..=199 | 204 | 205 | 304) {
+            return Err(Lost::CutOff);
+        }
         // Before HTTP/1.1 a reply in chunks may be read to the end of its connection.
         if reply.version() != Version::HTTP_11 || !is_framed(reply.headers()) {
             return Err(Lost::CutOff);
