@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use turncoat_core::id::{Token, UserId};
 use turncoat_core::remote::Lost;
@@ -17,10 +17,11 @@ use turncoat_remote::{HttpRemote, Patience};
 
 /// Bytes of a reply that the client may read here.
 const REPLY_MAX: u64 = 4096;
-/// How long the client waits for all of a reply.
-const PATIENCE: Duration = Duration::from_millis(700);
-/// How long it may take to notice, on a busy machine.
-const SLACK: Duration = Duration::from_secs(5);
+/// How long the client waits for all of a reply, longer than any busy machine lets it wait for one
+/// that comes.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The same before a server that is slow.
+const HURRY: Duration = Duration::from_millis(700);
 /// What two sockets of this machine hold between the writer and the reader, generously.
 const IN_FLIGHT: u64 = 32 << 20;
 
@@ -78,20 +79,21 @@ impl Hostile {
         }
     }
 
-    fn remote(&self) -> HttpRemote {
+    fn remote(&self, request: Duration) -> HttpRemote {
         let patience = Patience {
             connect: PATIENCE,
-            request: PATIENCE,
+            request,
         };
         HttpRemote::new(&self.address, patience)
     }
 
-    /// What the client has of one reply; it has it in time.
+    /// What the client has of one reply.
     fn asked(&self) -> Result<Vec<u8>, Lost> {
-        let began = Instant::now();
-        let reply = self.remote().send(&lookup(), REPLY_MAX);
-        let took = began.elapsed();
-        assert!(took < PATIENCE + SLACK, "it took {took:?}");
+        self.asked_within(PATIENCE)
+    }
+
+    fn asked_within(&self, patience: Duration) -> Result<Vec<u8>, Lost> {
+        let reply = self.remote(patience).send(&lookup(), REPLY_MAX);
         let written = self.written.load(Ordering::Relaxed);
         assert!(written < IN_FLIGHT, "the client took {written} bytes");
         reply
@@ -249,7 +251,7 @@ fn endless_replies_are_left_at_the_limit() {
     ];
     for (name, server) in lost {
         let reply = server.asked();
-        let is_lost = matches!(reply, Err(Lost::CutOff | Lost::TooLarge | Lost::Timeout));
+        let is_lost = matches!(reply, Err(Lost::CutOff | Lost::TooLarge));
         assert!(is_lost, "{name}: {reply:?}");
     }
 }
@@ -288,7 +290,8 @@ fn slow_replies_are_left_in_time() {
         ),
     ];
     for (name, server) in cases {
-        assert_eq!(server.asked(), Err(Lost::Timeout), "{name}");
+        // Who waits for the server's end instead finds that it cut the reply off.
+        assert_eq!(server.asked_within(HURRY), Err(Lost::Timeout), "{name}");
     }
 }
 
@@ -340,7 +343,7 @@ fn what_follows_a_reply_is_not_the_next_one() {
         ),
     ];
     for (name, server) in cases {
-        let remote = server.remote();
+        let remote = server.remote(PATIENCE);
         for _ in 0..3 {
             let reply = remote.send(&lookup(), REPLY_MAX);
             assert_ne!(reply, Ok(b"planted".to_vec()), "{name}");
