@@ -146,6 +146,10 @@ fn explained(asked: &Asked<'_, '_>, shown: &BTreeSet<&[u8]>, required: &Bits) ->
 }
 
 /// The same where the record of heads shows a fork: then it shows every directory there was.
+///
+/// A state is what must be in it with all that came before, and one branch; but no two operations
+/// that stand on different branches. What was required may stand in another space than the
+/// directory's, and on no branch of that.
 fn on_one_branch(
     case: &Case<'_>,
     at: usize,
@@ -156,22 +160,31 @@ fn on_one_branch(
     let known: Bits = stories.values().flatten().map(|(op, _)| *op).collect();
     let mut must = required.clone();
     must.keep(&known);
+    let with_past = |ops: &Bits| {
+        let mut whole = ops.clone();
+        for op in ops.iter() {
+            whole.join(&case.chain.past[op]);
+        }
+        whole
+    };
+    let must = with_past(&must);
     let fits = |tip: usize| {
-        let mut branch = case.chain.past[tip].clone();
-        branch.insert(tip);
+        let mut state = with_past(&[tip].into_iter().collect());
+        state.join(&must);
         let there = |story: &Story| {
             let later = |op: usize, binds: bool| {
                 story.iter().any(|(other, kind)| {
-                    *kind != binds
-                        && branch.contains(*other)
-                        && case.chain.past[*other].contains(op)
+                    *kind != binds && state.contains(*other) && case.chain.past[*other].contains(op)
                 })
             };
             story
                 .iter()
-                .any(|(op, binds)| *binds && branch.contains(*op) && !later(*op, true))
+                .any(|(op, binds)| *binds && state.contains(*op) && !later(*op, true))
         };
-        must.within(&branch)
+        let one_branch = state
+            .iter()
+            .all(|op| !case.chain.conflict[op].meets(&state));
+        one_branch
             && stories
                 .iter()
                 .all(|(name, story)| there(story) == shown.contains(name) || open(case, at, name))
@@ -382,6 +395,51 @@ mod tests {
         scene.lost_upload("alice", "b", "2", false);
         scene.list("alice", &["b"]);
         scene.breaks(&[G5]);
+    }
+
+    /// Two branches of the directory, on one of which the phone writes; it also wrote to a file
+    /// that has a space of its own.
+    fn forked() -> Scene {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "1");
+        scene.head("alice", 1, 0, 1);
+        scene.list("alice/phone", &["n"]);
+        scene.accepted("alice/phone", 1, 1);
+        scene.upload("alice/phone", "n", "2");
+        scene.head("alice/phone", 2, 0, 4);
+        scene.accepted("alice/phone", 2, 4);
+        scene.upload("alice", "p", "3");
+        scene.head("alice", 1, 1, 2);
+        scene.upload("alice/phone", "p", "4");
+        scene.head("alice/phone", 1, 1, 3);
+        scene.accepted("alice/phone", 1, 3);
+        scene
+    }
+
+    #[test]
+    fn a_branch_is_no_older_for_what_was_written_in_another_space() {
+        let mut scene = forked();
+        scene.list("alice/phone", &["n", "p"]);
+        scene.passes();
+    }
+
+    #[test]
+    fn the_directory_before_a_fork_is_older_than_a_branch() {
+        let mut scene = forked();
+        scene.list("alice/phone", &["n"]);
+        scene.breaks(&[G3]);
+        let mut scene = forked();
+        scene.list("alice/phone", &["p"]);
+        scene.breaks(&[G5]);
+    }
+
+    #[test]
+    fn the_other_branch_is_no_state_for_who_is_on_one() {
+        let mut scene = forked();
+        scene.upload("alice", "q", "5");
+        scene.head("alice", 1, 2, 5);
+        scene.list("alice/phone", &["n", "p", "q"]);
+        scene.breaks(&[G3]);
     }
 
     #[test]
