@@ -148,16 +148,56 @@ fn whole_reply(bytes: &[u8]) -> Option<Vec<u8>> {
 fn chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let httparse::Status::Complete((used, size)) = httparse::parse_chunk_size(rest).ok()?
-        else {
-            return None;
-        };
-        rest = rest.get(used..)?;
-        let size = usize::try_from(size).ok()?;
+        let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
+        let size = chunk_size(rest.get(..end)?)?;
+        rest = rest.get(end.checked_add(2)?..)?;
         if size == 0 {
             return Some(body);
         }
         body.extend(rest.get(..size)?);
         rest = rest.get(size..)?.strip_prefix(b"\r\n")?;
+    }
+}
+
+/// The size in a chunk's line.
+///
+/// RFC 9112, section 7.1, has digits alone before the extensions. The client's library takes white
+/// space and a plus sign around them as well. Whoever can say such a line can say any body and have
+/// it read, and no other request shares the connection: so it is read here too.
+fn chunk_size(line: &[u8]) -> Option<usize> {
+    let size = line.split(|byte| *byte == b';').next()?;
+    usize::from_str_radix(std::str::from_utf8(size).ok()?.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{reply, whole_reply};
+
+    fn chunked(lines: &str) -> Vec<u8> {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.turncoat.frame\r\n\
+                    transfer-encoding: chunked\r\n\r\n";
+        [head, lines].concat().into_bytes()
+    }
+
+    #[test]
+    fn chunks_are_read_as_the_client_reads_them() {
+        let cases = [
+            ("5\r\nframe\r\n0\r\n\r\n", Some("frame")),
+            ("5;a=b\r\nframe\r\n0;c\r\n\r\n", Some("frame")),
+            (" +5\t\r\nframe\r\n\n0\r\n\r\n", Some("frame")),
+            ("3\r\nfra\r\n2\r\nme\r\n00\r\n\r\n", Some("frame")),
+            ("0\r\n\r\n", Some("")),
+            ("6\r\nframe\r\n0\r\n\r\n", None),
+            ("-5\r\nframe\r\n0\r\n\r\n", None),
+            ("5\r\nframe", None),
+            ("5\nframe\n0\n\n", None),
+            ("\r\n", None),
+        ];
+        for (lines, expected) in cases {
+            let bytes = chunked(lines);
+            let expected = expected.map(|body| body.as_bytes().to_vec());
+            assert_eq!(reply(&bytes).ok(), expected, "{lines:?}");
+            assert_eq!(whole_reply(&bytes), expected, "{lines:?}");
+        }
     }
 }
