@@ -16,10 +16,12 @@ use crate::script::nearest::nearest;
 
 /// The iterations of a run: no run can afford the real floor for each of its logins.
 const ITERATIONS_MIN: u32 = 1_000;
-/// The real ceiling.
-const ITERATIONS_MAX: u32 = 10_000_000;
+/// A ceiling above the real floor: nor can it afford what a client without the real one derives.
+const ITERATIONS_MAX: u32 = 1_000_000;
 /// Changes of one roster in a run, on both sides: no run can afford as many as there may be.
 pub(crate) const ROSTER_CHANGES_MAX: u64 = 64;
+/// Envelopes of one sender that a device looks at in a run, each with a private-key operation.
+const ENVELOPES_MAX: u64 = 64;
 
 /// The deployment of every run.
 pub const REALM: [u8; 32] = *b"the realm of all turncoat's runs";

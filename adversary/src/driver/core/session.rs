@@ -302,6 +302,7 @@ impl Meets for Device {
 fn config() -> Config {
     let mut limits = Limits::standard();
     limits.roster_changes_max = super::super::ROSTER_CHANGES_MAX;
+    limits.envelopes_max = super::super::ENVELOPES_MAX;
     Config {
         realm: Realm(super::super::REALM),
         policy: danger::policy(super::super::ITERATIONS_MIN, super::super::ITERATIONS_MAX),
