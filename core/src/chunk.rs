@@ -24,23 +24,29 @@ pub(crate) const SEGMENT_CONTENT_MAX: usize = CONTENT_MAX * PACK_CHUNKS_MAX;
 pub(crate) const SEGMENT_SEALED_MAX: usize = SEALED_MAX * PACK_CHUNKS_MAX;
 
 /// The padded size of the last `size` bytes of a content: rounded up to a multiple of
-/// `max(256, 2^floor(log2(size / 256)))`, so less than 0.4 % from 64 KiB on.
+/// `max(256, 2^floor(log2(size / 256)))`, so less than 0.4 % from 64 KiB on; but never beyond a
+/// full segment.
 pub(crate) const fn padded_size(size: usize) -> usize {
     let unit = match (size / 256).checked_ilog2() {
         Some(bits) if bits > 8 => 1 << bits,
         _ => 256,
     };
-    if size == 0 {
+    let padded = if size == 0 {
         unit
     } else {
         size.next_multiple_of(unit)
+    };
+    if padded > SEGMENT_CONTENT_MAX {
+        SEGMENT_CONTENT_MAX
+    } else {
+        padded
     }
 }
 
 /// Appends the sealed chunks of `content` to `pack`, and says where they are.
 ///
-/// `content` is at most [`SEGMENT_CONTENT_MAX`] bytes. A content key seals at most one segment of
-/// one pack, so that no chunk key is used twice.
+/// `content` is at most [`SEGMENT_CONTENT_MAX`] bytes. No chunk key is used twice: it is that of a
+/// place in a pack, and a pack is filled once.
 pub(crate) fn seal_segment(
     key: &ContentKey,
     key_index: u16,
@@ -48,58 +54,106 @@ pub(crate) fn seal_segment(
     pack: &mut Vec<u8>,
     content: &[u8],
 ) -> SegmentRecord {
-    let start = pack.len();
     let whole = construct!(
         Defence::Padding,
         padded_size(content.len()),
         exact_size(content.len())
     );
+    seal_into(key, key_index, id, pack, content, whole)
+}
+
+fn seal_into(
+    key: &ContentKey,
+    key_index: u16,
+    id: PackId,
+    pack: &mut Vec<u8>,
+    content: &[u8],
+    whole: usize,
+) -> SegmentRecord {
+    let start = pack.len();
+    let offset = u32::try_from(start).unwrap_or(u32::MAX);
+    seal_chunks(key, (id, offset), pack, content, whole);
+    let sealed = pack.get(start..).unwrap_or_default();
+    record_of((id, offset), key_index, sealed)
+}
+
+/// The record of sealed bytes at a place.
+fn record_of((pack, offset): (PackId, u32), key_index: u16, sealed: &[u8]) -> SegmentRecord {
+    SegmentRecord {
+        pack,
+        offset,
+        length: u32::try_from(sealed.len()).unwrap_or(u32::MAX),
+        key_index,
+        hash: segment_hash(&pack, sealed),
+    }
+}
+
+/// Appends the chunks of `content`, filled up to `whole` bytes of content, sealed for their place.
+fn seal_chunks(
+    key: &ContentKey,
+    (id, offset): (PackId, u32),
+    sealed: &mut Vec<u8>,
+    content: &[u8],
+    whole: usize,
+) {
+    let start = sealed.len();
     let chunks = whole.div_ceil(CONTENT_MAX).max(1);
-    pack.reserve(whole.saturating_add(chunks.saturating_mul(PREFIX + aead::TAG_SIZE)));
+    sealed.reserve(whole.saturating_add(chunks.saturating_mul(PREFIX + aead::TAG_SIZE)));
     let mut rest = content;
     let mut room = whole;
-    for ordinal in 0..chunks {
+    for _ in 0..chunks {
         let size = room.min(CONTENT_MAX);
         let (now, later) = rest.split_at(rest.len().min(size));
-        seal_chunk(
-            key,
-            id,
-            u32::try_from(ordinal).unwrap_or(u32::MAX),
-            pack,
-            now,
-            size,
-        );
+        let at = u32::try_from(sealed.len().saturating_sub(start)).unwrap_or(u32::MAX);
+        seal_chunk(key, (id, offset.saturating_add(at)), sealed, now, size);
         rest = later;
         room = room.saturating_sub(size);
     }
-    let sealed = pack.get(start..).unwrap_or_default();
-    SegmentRecord {
-        pack: id,
-        offset: u32::try_from(start).unwrap_or(u32::MAX),
-        length: u32::try_from(sealed.len()).unwrap_or(u32::MAX),
-        key_index,
-        hash: segment_hash(&id, sealed),
-    }
+}
+
+/// Content bytes that a record's chunks have room for, if its length is one of chunks.
+fn room_of(record: &SegmentRecord) -> Option<usize> {
+    let length = usize::try_from(record.length).ok()?;
+    let chunks = length.div_ceil(SEALED_MAX).max(1);
+    length.checked_sub(chunks.checked_mul(PREFIX + aead::TAG_SIZE)?)
+}
+
+/// The very bytes that `content`, sealed for the place of the record's chunks, must be there, were
+/// it theirs; nothing if there is more of it than they have room for. They are compared, and never
+/// sent: another content would be a second one under the keys of the first.
+fn resealed(key: &ContentKey, record: &SegmentRecord, content: &[u8]) -> Option<Vec<u8>> {
+    let whole = room_of(record).filter(|room| content.len() <= *room)?;
+    let mut sealed = Vec::new();
+    seal_chunks(
+        key,
+        (record.pack, record.offset),
+        &mut sealed,
+        content,
+        whole,
+    );
+    Some(sealed)
+}
+
+/// Whether content, sealed anew, gave the very bytes of the record.
+fn is_of(record: &SegmentRecord, sealed: &[u8]) -> bool {
+    segment_hash(&record.pack, sealed) == record.hash
 }
 
 /// Whether `content`, sealed anew, gives the very bytes of the record; they are returned.
 ///
 /// So content that was kept aside is held against what was sealed, and against nothing else. What
-/// does not fit is dropped here: it would be a second content under the keys of the first.
+/// does not fit is dropped here.
 pub(crate) fn sealed_as(
     key: &ContentKey,
     record: &SegmentRecord,
     content: &[u8],
 ) -> Option<Vec<u8>> {
-    let mut sealed = Vec::new();
-    let again = seal_segment(key, record.key_index, record.pack, &mut sealed, content);
-    (again.hash == record.hash && again.length == record.length).then_some(sealed)
+    resealed(key, record, content).filter(|sealed| is_of(record, sealed))
 }
 
 fn seal_chunk(
     key: &ContentKey,
-    id: PackId,
-    ordinal: u32,
+    (id, offset): (PackId, u32),
     pack: &mut Vec<u8>,
     content: &[u8],
     size: usize,
@@ -115,10 +169,10 @@ fn seal_chunk(
     let context = Context {
         kind: Kind::Chunk,
         id: id.0,
-        ordinal,
+        number: offset,
     };
     let frame = pack.get_mut(start..).unwrap_or_default();
-    let chunk_key = key.chunk_key(&id.0, ordinal);
+    let chunk_key = key.chunk_key(&id.0, offset);
     let tag = aead::seal_slice(chunk_key.expose(), &ONCE, &context.encode(), frame);
     pack.extend_from_slice(&tag);
 }
@@ -138,12 +192,13 @@ pub(crate) fn open_segment(
     let bound = segment_hash(&record.pack, sealed) == record.hash;
     defend!(Defence::SegmentHash, bound, Violation::Misbound);
     let before = content.len();
-    for (ordinal, chunk) in sealed.chunks_mut(SEALED_MAX).enumerate() {
-        let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
-        if let Err(error) = open_chunk(key, record.pack, ordinal, chunk, content) {
+    let mut offset = record.offset;
+    for chunk in sealed.chunks_mut(SEALED_MAX) {
+        if let Err(error) = open_chunk(key, record.pack, offset, chunk, content) {
             content.truncate(before);
             return Err(error);
         }
+        offset = u32::try_from(chunk.len()).map_or(u32::MAX, |size| offset.saturating_add(size));
     }
     Ok(())
 }
@@ -151,7 +206,7 @@ pub(crate) fn open_segment(
 fn open_chunk(
     key: &ContentKey,
     id: PackId,
-    ordinal: u32,
+    offset: u32,
     chunk: &mut [u8],
     content: &mut Vec<u8>,
 ) -> Result<(), Error> {
@@ -161,9 +216,9 @@ fn open_chunk(
     let context = Context {
         kind: Kind::Chunk,
         id: id.0,
-        ordinal,
+        number: offset,
     };
-    let chunk_key = key.chunk_key(&id.0, ordinal);
+    let chunk_key = key.chunk_key(&id.0, offset);
     construct!(
         Defence::ChunkSeal,
         aead::open_slice(chunk_key.expose(), &ONCE, &context.encode(), frame, tag),

@@ -27,12 +27,13 @@ pub(crate) enum Kind {
     Note = 6,
 }
 
-/// What can never change for something sealed: its kind and its own name.
+/// What can never change for something sealed: its kind, its own name or that of its pack, and a
+/// number: where it lies in its pack, or how many segments its leaf counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context {
     pub(crate) kind: Kind,
     pub(crate) id: [u8; 16],
-    pub(crate) ordinal: u32,
+    pub(crate) number: u32,
 }
 
 impl Context {
@@ -41,7 +42,7 @@ impl Context {
         let mut writer = Writer::new();
         writer.raw(&[b'T', b'C', self.kind as u8, crate::wire::VERSION]);
         writer.raw(&self.id);
-        writer.u32(self.ordinal);
+        writer.u32(self.number);
         writer.finish()
     }
 }
@@ -82,7 +83,7 @@ pub(crate) fn seal_leaf(
     let context = Context {
         kind: Kind::Leaf,
         id: id.0,
-        ordinal: segments,
+        number: segments,
     };
     aead::seal_in_place(
         key.leaf_key(&id.0).expose(),
@@ -105,7 +106,7 @@ pub(crate) fn open_leaf(key: &EpochKey, stored: &[u8]) -> Result<Entry, Error> {
     let context = Context {
         kind: Kind::Leaf,
         id: leaf.id.0,
-        ordinal: leaf.segments,
+        number: leaf.segments,
     };
     let mut opened = Zeroizing::new(leaf.sealed.0);
     let leaf_key = key.leaf_key(&leaf.id.0);
@@ -160,7 +161,7 @@ fn seal_object(
     let context = Context {
         kind,
         id: pack.0,
-        ordinal: offset,
+        number: offset,
     };
     aead::seal_in_place(key, &ONCE, &context.encode(), &mut sealed);
     let length = u32::try_from(sealed.len()).unwrap_or(u32::MAX);
@@ -186,7 +187,7 @@ fn open_object(
     let context = Context {
         kind,
         id: region.pack.0,
-        ordinal: region.offset,
+        number: region.offset,
     };
     let mut opened = Zeroizing::new(sealed);
     aead::open_in_place(key, &ONCE, &context.encode(), &mut opened)
@@ -255,7 +256,7 @@ pub(crate) fn seal_note(key: &EpochKey, envelope: &[u8; 16], name: &[u8]) -> Vec
     let context = Context {
         kind: Kind::Note,
         id: *envelope,
-        ordinal: 0,
+        number: 0,
     };
     aead::seal_in_place(
         key.note_key(envelope).expose(),
@@ -275,7 +276,7 @@ pub(crate) fn open_note(
     let context = Context {
         kind: Kind::Note,
         id: *envelope,
-        ordinal: 0,
+        number: 0,
     };
     let mut opened = sealed.to_vec();
     aead::open_in_place(

@@ -183,13 +183,13 @@ impl NameKey {
 }
 
 impl ContentKey {
-    /// What seals the chunk at `ordinal` of `pack`.
-    pub(crate) fn chunk_key(&self, pack: &[u8; 16], ordinal: u32) -> ChunkKey {
+    /// What seals the chunk that begins at `offset` of `pack`: nothing else ever begins there.
+    pub(crate) fn chunk_key(&self, pack: &[u8; 16], offset: u32) -> ChunkKey {
         ChunkKey::init_with(|out| {
             mac::mac_into(
                 &self.bytes,
                 Label::ChunkKey,
-                &[pack, &ordinal.to_be_bytes()],
+                &[pack, &offset.to_be_bytes()],
                 out,
             );
         })

@@ -69,10 +69,10 @@ pub(crate) fn bag_context(realm: &[u8; 32], user: &[u8; 32], kdf: &KdfParams) ->
 }
 
 /// The associated data of everything else.
-pub(crate) fn context(kind: u8, id: &[u8; 16], ordinal: u32) -> Vec<u8> {
+pub(crate) fn context(kind: u8, id: &[u8; 16], number: u32) -> Vec<u8> {
     let mut context = vec![b'T', b'C', kind, 1];
     context.extend_from_slice(id);
-    context.extend_from_slice(&ordinal.to_be_bytes());
+    context.extend_from_slice(&number.to_be_bytes());
     context
 }
 

@@ -56,20 +56,20 @@ pub(super) fn open_segment(
     segment: &[u8],
 ) -> Option<Vec<KeyUse>> {
     let mut uses = Vec::new();
-    for (ordinal, chunk) in (0_u32..).zip(segment.chunks(CHUNK_SIZE + TAG_SIZE)) {
+    let mut offset = at;
+    for chunk in segment.chunks(CHUNK_SIZE + TAG_SIZE) {
         let sealed = Sealed {
-            key: formula::mac(content, "chunk-key", &[pack, &ordinal.to_be_bytes()]),
+            key: formula::mac(content, "chunk-key", &[pack, &offset.to_be_bytes()]),
             nonce: ONCE,
-            context: formula::context(CHUNK, pack, ordinal),
+            context: formula::context(CHUNK, pack, offset),
             bytes: chunk,
         };
         let id = PackId(*pack);
-        match sealed.open("a chunk", || {
-            format!("chunk {ordinal} of pack {id} at {at}")
-        }) {
+        match sealed.open("a chunk", || format!("chunk of pack {id} at {offset}")) {
             Some((_, used)) => uses.push(used),
             None => break,
         }
+        offset = u32::try_from(chunk.len()).map_or(u32::MAX, |size| offset.saturating_add(size));
     }
     (!uses.is_empty()).then_some(uses)
 }

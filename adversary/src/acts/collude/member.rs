@@ -169,10 +169,10 @@ pub fn seal_frames(
 ) -> (Vec<u8>, SegmentRecord) {
     let id = pack.as_bytes();
     let mut sealed = Vec::new();
-    for (ordinal, frame) in (0_u32..).zip(frames) {
-        let ordinals = ordinal.to_be_bytes();
-        let key = formula::mac(content_key, "chunk-key", &[id, &ordinals]);
-        let context = formula::context(formula::CHUNK, id, ordinal);
+    for frame in frames {
+        let offset = u32::try_from(sealed.len()).unwrap_or(u32::MAX);
+        let key = formula::mac(content_key, "chunk-key", &[id, &offset.to_be_bytes()]);
+        let context = formula::context(formula::CHUNK, id, offset);
         sealed.extend(formula::gcm_seal(&key, &formula::ONCE, &context, frame));
     }
     let record = SegmentRecord {
