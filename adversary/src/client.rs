@@ -128,6 +128,13 @@ coded! {
             /// The other one.
             other: DeviceName,
         },
+        /// Writes a whole file, of which the client sends what changed.
+        14 => Update {
+            /// Its name.
+            name: Vec<u8>,
+            /// All of it.
+            content: Vec<u8>,
+        },
     }
 }
 
@@ -150,6 +157,7 @@ impl Operation {
             Self::Fingerprint { .. } => "fingerprint",
             Self::Verify { .. } => "verify",
             Self::Compare { .. } => "compare",
+            Self::Update { .. } => "update",
         }
     }
 }

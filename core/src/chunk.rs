@@ -14,9 +14,11 @@ use alloc::vec::Vec;
 /// Bytes before the content of a chunk: how much of the chunk is content.
 const PREFIX: usize = 4;
 /// Content bytes of a full chunk.
-const CONTENT_MAX: usize = CHUNK_SIZE - PREFIX;
+pub(crate) const CONTENT_MAX: usize = CHUNK_SIZE - PREFIX;
+/// Bytes of the tag at the end of a sealed chunk.
+pub(crate) const TAG_SIZE: usize = aead::TAG_SIZE;
 /// Sealed bytes of a full chunk.
-const SEALED_MAX: usize = CHUNK_SIZE + aead::TAG_SIZE;
+pub(crate) const SEALED_MAX: usize = CHUNK_SIZE + aead::TAG_SIZE;
 
 /// Content bytes of a full segment.
 pub(crate) const SEGMENT_CONTENT_MAX: usize = CONTENT_MAX * PACK_CHUNKS_MAX;
@@ -62,6 +64,18 @@ pub(crate) fn seal_segment(
     seal_into(key, key_index, id, pack, content, whole)
 }
 
+/// The same for content that more content follows: full chunks, whose length tells nothing but how
+/// many they are. `content` is a multiple of [`CONTENT_MAX`].
+pub(crate) fn seal_run(
+    key: &ContentKey,
+    key_index: u16,
+    id: PackId,
+    pack: &mut Vec<u8>,
+    content: &[u8],
+) -> SegmentRecord {
+    seal_into(key, key_index, id, pack, content, content.len())
+}
+
 fn seal_into(
     key: &ContentKey,
     key_index: u16,
@@ -78,7 +92,11 @@ fn seal_into(
 }
 
 /// The record of sealed bytes at a place.
-fn record_of((pack, offset): (PackId, u32), key_index: u16, sealed: &[u8]) -> SegmentRecord {
+pub(crate) fn record_of(
+    (pack, offset): (PackId, u32),
+    key_index: u16,
+    sealed: &[u8],
+) -> SegmentRecord {
     SegmentRecord {
         pack,
         offset,
@@ -112,16 +130,28 @@ fn seal_chunks(
 }
 
 /// Content bytes that a record's chunks have room for, if its length is one of chunks.
-fn room_of(record: &SegmentRecord) -> Option<usize> {
+pub(crate) fn room_of(record: &SegmentRecord) -> Option<usize> {
     let length = usize::try_from(record.length).ok()?;
     let chunks = length.div_ceil(SEALED_MAX).max(1);
     length.checked_sub(chunks.checked_mul(PREFIX + aead::TAG_SIZE)?)
 }
 
+/// Content bytes of a record whose chunks are all full, if they may be: more content may follow
+/// only then without a gap.
+pub(crate) fn full_content_of(record: &SegmentRecord) -> Option<usize> {
+    let length = usize::try_from(record.length).ok()?;
+    (length > 0 && length.is_multiple_of(SEALED_MAX)).then_some(())?;
+    room_of(record)
+}
+
 /// The very bytes that `content`, sealed for the place of the record's chunks, must be there, were
 /// it theirs; nothing if there is more of it than they have room for. They are compared, and never
 /// sent: another content would be a second one under the keys of the first.
-fn resealed(key: &ContentKey, record: &SegmentRecord, content: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn resealed(
+    key: &ContentKey,
+    record: &SegmentRecord,
+    content: &[u8],
+) -> Option<Vec<u8>> {
     let whole = room_of(record).filter(|room| content.len() <= *room)?;
     let mut sealed = Vec::new();
     seal_chunks(
@@ -135,7 +165,7 @@ fn resealed(key: &ContentKey, record: &SegmentRecord, content: &[u8]) -> Option<
 }
 
 /// Whether content, sealed anew, gave the very bytes of the record.
-fn is_of(record: &SegmentRecord, sealed: &[u8]) -> bool {
+pub(crate) fn is_of(record: &SegmentRecord, sealed: &[u8]) -> bool {
     segment_hash(&record.pack, sealed) == record.hash
 }
 

@@ -112,6 +112,8 @@ defences! {
     NameHiding = "name-hiding", "G6", None;
     /// Lengths are padded to classes.
     Padding = "padding", "G6", None;
+    /// The server shows that it has what a write keeps, before the write is published.
+    Possession = "possession", "G11", None;
     /// A member whose key is not the one that this account pinned gets no key of the space.
     RosterPin = "roster-pin", "G8", None;
     /// A public record carries its own signature.

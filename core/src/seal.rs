@@ -225,6 +225,7 @@ pub(crate) fn open_name(
 pub(crate) fn seal_keyring(
     newest: &ContentKey,
     pack: PackId,
+    offset: u32,
     older: &[KeyBytes],
 ) -> (Region, Vec<u8>) {
     let mut writer = Writer::within(older.len().saturating_mul(32).saturating_add(4));
@@ -234,7 +235,7 @@ pub(crate) fn seal_keyring(
         newest.keyring_key(&pack.0).expose(),
         Kind::Keyring,
         pack,
-        0,
+        offset,
         &plain,
     )
 }

@@ -115,6 +115,25 @@ fn crash_everywhere(case: &Case) {
     );
 }
 
+/// One chunk of three is another one.
+fn edited_content() -> Vec<u8> {
+    let mut edited = new_content();
+    edited[65_532] ^= 1;
+    edited
+}
+
+#[test]
+fn s72_a_crash_during_an_update_leaves_the_old_or_the_new_content() {
+    for shared in [false, true] {
+        crash_everywhere(&Case {
+            shared,
+            run: |session| now(session.update_all(b"file", &edited_content())).map(drop),
+            contents: || [new_content(), edited_content()],
+            again: None,
+        });
+    }
+}
+
 fn same() -> [Vec<u8>; 2] {
     [OLD.to_vec(), OLD.to_vec()]
 }

@@ -12,3 +12,4 @@ mod noise;
 mod resume;
 mod sharing;
 mod trusted_state;
+mod update;

@@ -22,6 +22,10 @@ enum Act {
         name: usize,
         content: Vec<u8>,
     },
+    Update {
+        name: usize,
+        content: Vec<u8>,
+    },
     Append {
         name: usize,
         content: Vec<u8>,
@@ -55,9 +59,17 @@ fn act() -> impl Strategy<Value = Act> {
         8 => proptest::collection::vec(any::<u8>(), 0..40),
         1 => proptest::collection::vec(any::<u8>(), 65_500..65_600),
     ];
+    // Chunks of two kinds, so that an update finds some where they were.
+    let size = prop_oneof![Just(0), Just(65_532), 131_060..131_070_usize, Just(200_000)];
+    let chunks = (size, 0..4_u8).prop_map(|(size, kinds)| {
+        let kind = |at: usize| kinds >> (at / 65_532 % 2) & 1;
+        (0..size).map(kind).collect()
+    });
+    let update = prop_oneof![content.clone(), chunks];
     prop_oneof![
         3 => (name.clone(), content.clone())
             .prop_map(|(name, content)| Act::Upload { name, content }),
+        3 => (name.clone(), update).prop_map(|(name, content)| Act::Update { name, content }),
         3 => (name.clone(), content).prop_map(|(name, content)| Act::Append { name, content }),
         1 => name.clone().prop_map(|name| Act::Delete { name }),
         3 => (name.clone(), user.clone()).prop_map(|(name, with)| Act::Share { name, with }),
@@ -141,7 +153,9 @@ impl Model {
 
     fn try_apply(&mut self, user: usize, act: &Act) -> Result<Said, Said> {
         match act {
-            Act::Upload { name, content } => self.upload(user, *name, content),
+            Act::Upload { name, content } | Act::Update { name, content } => {
+                self.upload(user, *name, content)
+            }
             Act::Append { name, content } => {
                 let file = self.open(user, *name)?;
                 self.files[file]
@@ -292,6 +306,7 @@ fn play(session: &mut TestSession, act: &Act) -> Said {
     let user = |user: &usize| USERS[*user].as_bytes();
     let done = match act {
         Act::Upload { name: n, content } => now(session.upload_all(name(n), content)),
+        Act::Update { name: n, content } => now(session.update_all(name(n), content)).map(|_| ()),
         Act::Append { name: n, content } => now(session.append(name(n), content)),
         Act::Delete { name: n } => now(session.delete(name(n))),
         Act::Share { name: n, with } => now(session.share(name(n), user(with))).map(|_| ()),

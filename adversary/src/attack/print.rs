@@ -161,6 +161,10 @@ fn operation_on(
             name: file,
             content,
         }
+        | Operation::Update {
+            name: file,
+            content,
+        }
         | Operation::Append {
             name: file,
             content,

@@ -186,7 +186,7 @@ impl Lie {
             }
             (Kind::StartsAnew, Err(failure)) if failure.class == Class::Violation => {
                 match operation {
-                    Operation::Upload { .. } => Ok(Answer::default()),
+                    Operation::Upload { .. } | Operation::Update { .. } => Ok(Answer::default()),
                     _ => Err(Failure::new(Class::Usage, "no-such-file")),
                 }
             }
@@ -304,7 +304,9 @@ impl Process for Lying {
         let (user, uploads) = (self.user.clone(), Rc::clone(&self.uploads));
         let (process, lost) = (Rc::clone(&self.process), Rc::clone(&self.lost));
         let (let_in, asked) = (Rc::clone(&self.let_in), Rc::clone(&self.asked));
-        if let Operation::Upload { name, content } = &operation {
+        if let Operation::Upload { name, content } | Operation::Update { name, content } =
+            &operation
+        {
             let key = (user.clone(), name.clone());
             uploads.borrow_mut().insert(key, content.clone());
         }

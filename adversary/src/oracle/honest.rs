@@ -224,7 +224,7 @@ impl World {
         let user = device.user.as_str();
         let mut answer = Answer::default();
         match what {
-            Operation::Upload { name, content } => {
+            Operation::Upload { name, content } | Operation::Update { name, content } => {
                 let space = self.upload(id, user, name, content)?;
                 self.publish(id, device, space);
             }

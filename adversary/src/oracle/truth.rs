@@ -211,7 +211,9 @@ pub(crate) enum Use<'h> {
 /// The names that an operation uses, and what for.
 pub(crate) fn uses(what: &Operation) -> Vec<(&[u8], Use<'_>)> {
     match what {
-        Operation::Upload { name, content } => vec![(name, Use::Upload(content))],
+        Operation::Upload { name, content } | Operation::Update { name, content } => {
+            vec![(name, Use::Upload(content))]
+        }
         Operation::UploadMany { files } => files
             .iter()
             .map(|(name, content)| (name.as_slice(), Use::Upload(content)))

@@ -112,6 +112,7 @@ fn failed(stage: &Stage) -> Vec<(DeviceName, Operation)> {
                 what,
                 Operation::Login
                     | Operation::Upload { .. }
+                    | Operation::Update { .. }
                     | Operation::Download { .. }
                     | Operation::Append { .. }
                     | Operation::List

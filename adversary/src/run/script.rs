@@ -137,7 +137,8 @@ fn plan(script: &Script, header: Option<&Header>) -> Plan {
 fn operation_of(need: &str) -> Option<&str> {
     match need {
         "batch" => Some("upload_many"),
-        "share" | "revoke" | "append" | "delete" | "list" | "fingerprint" | "compare" => Some(need),
+        "share" | "revoke" | "append" | "delete" | "list" | "fingerprint" | "compare"
+        | "update" => Some(need),
         _ => None,
     }
 }
@@ -152,9 +153,8 @@ fn operations(words: &Words) -> BTreeSet<String> {
             "device" | "restart" | "wipe" => "login",
             "receive_pointer" => "receive",
             "sign_up" | "login" | "upload" | "upload_many" | "download" | "append" | "delete"
-            | "list" | "share" | "receive" | "revoke" | "fingerprint" | "verify" | "compare" => {
-                word
-            }
+            | "list" | "share" | "receive" | "revoke" | "fingerprint" | "verify" | "compare"
+            | "update" => word,
             _ => continue,
         };
         operations.insert(operation.to_owned());

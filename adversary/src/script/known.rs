@@ -86,7 +86,7 @@ pub const ADMISSIONS: [&str; 2] = ["no-freshness", "unverified-contact"];
 pub const VERDICTS: [&str; 3] = ["caught", "harmless", "admitted"];
 
 /// What a script can need of a client and its front.
-pub const NEEDS: [&str; 16] = [
+pub const NEEDS: [&str; 17] = [
     "native",
     "kv",
     "conditional",
@@ -103,6 +103,7 @@ pub const NEEDS: [&str; 16] = [
     "fingerprint",
     "compare",
     "batch",
+    "update",
 ];
 
 /// The messages of both fronts, by the words that selectors use.

@@ -164,6 +164,7 @@ pub(super) fn phrase(operation: &Operation) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match operation {
         Operation::Upload { name: file, .. }
+        | Operation::Update { name: file, .. }
         | Operation::Download { name: file }
         | Operation::Append { name: file, .. }
         | Operation::Delete { name: file } => format!("{name} {}", text(file)),

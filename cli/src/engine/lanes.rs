@@ -129,7 +129,9 @@ impl Reader {
         outcome: &turncoat_adversary::client::Outcome,
     ) -> timeline::Event {
         let lane = self.lane(device);
-        if let (Operation::Upload { name, content }, Ok(_)) = (what, outcome) {
+        if let (Operation::Upload { name, content } | Operation::Update { name, content }, Ok(_)) =
+            (what, outcome)
+        {
             let key = (device.user.clone(), name.clone());
             self.written.insert(key, content.clone());
         }

@@ -3,7 +3,9 @@
 use super::locate::Found;
 use super::transport::unexpected;
 use super::{Freshness, Session};
-use crate::chunk::{SEGMENT_CONTENT_MAX, SEGMENT_SEALED_MAX, open_segment, sealed_as};
+use crate::chunk::{
+    SEGMENT_CONTENT_MAX, SEGMENT_SEALED_MAX, full_content_of, open_segment, sealed_as,
+};
 use crate::defence::{Defence, defend};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Violation};
@@ -244,13 +246,16 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Downloading<'_, R, V, E, C> {
     /// and returns how many bytes that is. Nothing is asked of the server and nothing is believed
     /// of what was kept: sealed anew, it must give what the accepted head promises.
     ///
-    /// Segments that are neither full nor the last one, as appends leave them, are not passed over.
+    /// Segments that do not end in a full chunk and are not the last one, as appends leave them,
+    /// are not passed over.
     pub fn skip(&mut self, held: &[u8]) -> usize {
         let left = self.found.file.size.saturating_sub(self.released);
-        let full = u64::try_from(SEGMENT_CONTENT_MAX).unwrap_or(u64::MAX);
-        let size = usize::try_from(left.min(full)).unwrap_or(SEGMENT_CONTENT_MAX);
-        let (Some(record), Some(content)) = (self.records.get(self.position), held.get(..size))
-        else {
+        let Some(record) = self.records.get(self.position) else {
+            return 0;
+        };
+        let full = full_content_of(record).unwrap_or(SEGMENT_CONTENT_MAX);
+        let size = usize::try_from(left).map_or(full, |left| left.min(full));
+        let Some(content) = held.get(..size) else {
             return 0;
         };
         let key = self.keys.get(usize::from(record.key_index));

@@ -24,6 +24,7 @@ mod state;
 mod stretch;
 mod sync;
 mod transport;
+mod update;
 mod upload;
 
 pub use account::Identity;
@@ -36,6 +37,7 @@ pub use list::Listing;
 pub use receive::Pick;
 pub use revoke::Revoked;
 pub use share::Invitation;
+pub use update::{Compared, Comparer, Updated, Updating};
 pub use upload::{Begun, Note, Notebook, Uploading};
 
 use crate::config::Config;

@@ -109,7 +109,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         );
         let older: Vec<KeyBytes> = keys.iter().map(|key| KeyBytes::new(key.expose())).collect();
         let id = crate::id::PackId(fresh_id(entropy));
-        let (region, sealed) = seal_keyring(&key, id, &older);
+        let (region, sealed) = seal_keyring(&key, id, 0, &older);
         let key_index = u16::try_from(older.len()).map_err(|_| Usage::Full)?;
         let file = FileEntry {
             content_key: KeyBytes::new(key.expose()),

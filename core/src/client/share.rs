@@ -13,7 +13,7 @@ use crate::error::{Error, Usage, Violation};
 use crate::id::{EnvelopeId, Epoch, SpaceId};
 use crate::remote::{Remote, Vault};
 use crate::seal::seal_leaf;
-use crate::secret::{EpochKey, KeyBytes};
+use crate::secret::{ContentKey, EpochKey, KeyBytes};
 use crate::verify::{Purpose, Roster, sign_change, space_id};
 use crate::wire::{
     Entry, FileEntry, LinkEntry, NameRef, RosterAction, RosterChange, SignedRosterChange,
@@ -145,6 +145,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// instance of the file.
     async fn found_space(&mut self, name: &[u8], found: Found) -> Result<Option<SpaceId>, Error> {
         let records = self.records_of(&found).await?;
+        let newest = ContentKey::copy_from(found.file.content_key.expose());
+        let mut keys = self.content_keys(&found).await?;
+        keys.pop();
+        let older: Vec<KeyBytes> = keys.iter().map(|key| KeyBytes::new(key.expose())).collect();
+        let mut packer = Packer::new(&mut self.ports.entropy);
+        // What the space needs, it reaches by itself.
+        let keyring = (!older.is_empty()).then(|| packer.keyring(&newest, &older));
         let mut salt = [0; 32];
         self.ports.entropy.fill(&mut salt);
         let own = self.account.fingerprint;
@@ -157,6 +164,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         self.spaces.insert(id, Space::new(id, Epoch(1), key));
         let file = FileEntry {
             name: NameRef::Inline(Vec::new()),
+            keyring,
             ..found.file
         };
         let leaf = self.sealed_file(&id, file, 0, records)?;
@@ -165,6 +173,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 changes: Vec::from([founder]),
                 roster,
             }),
+            pack: packer.finish(),
             ..Draft::default()
         };
         draft

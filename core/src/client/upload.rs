@@ -2,21 +2,23 @@
 
 use super::Session;
 use super::commit::{Draft, Landed, NewLeaf};
-use super::locate::Located;
+use super::locate::{Found, Located};
 use super::stretch::Stretch;
 use super::sync::Want;
 use super::transport::unexpected;
-use crate::chunk::{SEGMENT_CONTENT_MAX, SEGMENT_SEALED_MAX, seal_segment};
+use crate::chunk::{
+    CONTENT_MAX, SEALED_MAX, SEGMENT_CONTENT_MAX, SEGMENT_SEALED_MAX, seal_run, seal_segment,
+};
 use crate::defence::{Defence, construct};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, LocalState, Unavailable, Usage, Violation};
 use crate::id::{Epoch, FileId, PackId, SpaceId, Tag};
 use crate::remote::{Remote, Unusable, Vault};
-use crate::seal::{fresh_id, seal_leaf, seal_name};
+use crate::seal::{fresh_id, seal_keyring, seal_leaf, seal_name};
 use crate::secret::{ContentKey, KeyBytes};
 use crate::tree::{Mountain, segment_leaf};
 use crate::wire::{
-    Blob, Entry, FileEntry, LinkEntry, NAME_INLINE_MAX, NameRef, Pack, Reply, RequestBody,
+    Blob, Entry, FileEntry, LinkEntry, NAME_INLINE_MAX, NameRef, Pack, Region, Reply, RequestBody,
     SegmentNode, SegmentRecord,
 };
 use alloc::collections::BTreeMap;
@@ -87,13 +89,13 @@ fn unnoted(Unusable: Unusable) -> Error {
 }
 
 /// Where an upload goes.
-struct Destination {
-    space: SpaceId,
-    tag: Tag,
+pub(super) struct Destination {
+    pub(super) space: SpaceId,
+    pub(super) tag: Tag,
     /// The file that is there.
-    before: Option<FileEntry>,
+    pub(super) before: Option<Found>,
     /// What leads to the space, if it is a shared one.
-    link: Option<LinkEntry>,
+    pub(super) link: Option<LinkEntry>,
 }
 
 /// A pack that is being filled.
@@ -123,6 +125,31 @@ impl Packer {
         content: &[u8],
     ) -> SegmentRecord {
         seal_segment(key, key_index, self.id, &mut self.bytes, content)
+    }
+
+    /// Content that more content follows, in full chunks.
+    pub(super) fn run(
+        &mut self,
+        key: &ContentKey,
+        key_index: u16,
+        content: &[u8],
+    ) -> SegmentRecord {
+        seal_run(key, key_index, self.id, &mut self.bytes, content)
+    }
+
+    /// The older keys of a file, sealed under its newest one.
+    pub(super) fn keyring(&mut self, newest: &ContentKey, older: &[KeyBytes]) -> Region {
+        let offset = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        let (region, sealed) = seal_keyring(newest, self.id, offset, older);
+        self.bytes.extend_from_slice(&sealed);
+        region
+    }
+
+    /// Whether a segment of this content still fits, with all that padding may add.
+    pub(super) fn has_room(&self, content: usize) -> bool {
+        let chunks = content.div_ceil(CONTENT_MAX).saturating_add(1);
+        let sealed = chunks.saturating_mul(SEALED_MAX);
+        self.bytes.is_empty() || self.bytes.len().saturating_add(sealed) <= SEGMENT_SEALED_MAX
     }
 
     /// A name as it goes into a leaf; a long one goes into the pack.
@@ -160,7 +187,7 @@ pub(super) fn fresh_content_key(entropy: &mut dyn Entropy) -> ContentKey {
 }
 
 /// The entry of a file that begins with `records`.
-fn entry(
+pub(super) fn entry(
     before: Option<&FileEntry>,
     entropy: &mut dyn Entropy,
     key: &ContentKey,
@@ -366,7 +393,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     }
 
     /// Where an upload of this name goes.
-    async fn destination(&mut self, name: &[u8]) -> Result<Destination, Error> {
+    pub(super) async fn destination(&mut self, name: &[u8]) -> Result<Destination, Error> {
         let free = Destination {
             space: self.private,
             tag: self.name_tag(name)?,
@@ -377,7 +404,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             Located::File(found, link) => Destination {
                 space: found.space,
                 tag: found.tag,
-                before: Some(found.file),
+                before: Some(found),
                 link,
             },
             // Of a file that its owner deleted, the name is free again, for a file of one's own.
@@ -446,7 +473,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
                 self.stretch.key = fresh_content_key(&mut self.session.ports.entropy);
             }
             epoch = Some(now);
-            let draft = self.draft(space, to.tag, to.before.as_ref())?;
+            let before = to.before.as_ref().map(|found| &found.file);
+            let draft = self.draft(space, to.tag, before)?;
             if let Some(notes) = &mut self.notes {
                 // While there still are notes: what the server dropped meanwhile is sent again.
                 self.stretch.check_kept(self.session).await?;

@@ -159,6 +159,7 @@ fn declaration() -> Declaration {
         "fingerprint",
         "verify",
         "compare",
+        "update",
     ];
     let claims = [
         "monotone",

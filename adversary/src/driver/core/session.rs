@@ -181,6 +181,10 @@ impl Device {
             Operation::Upload { name, content } => {
                 session.upload_all(&name, &content).await.map(done)
             }
+            Operation::Update { name, content } => {
+                let updated = session.update_all(&name, &content).await;
+                updated.map(|_| Answer::default())
+            }
             Operation::UploadMany { files } => {
                 let files: Vec<(&[u8], &[u8])> = files
                     .iter()

@@ -12,7 +12,8 @@ use crate::client::{Answer, Claims, Class, DeviceName, Failure, Operation, Outco
 /// The version of the protocol, which both first lines state.
 pub const VERSION: u64 = 1;
 
-/// Every operation that a client may declare. Not `compare`: a process cannot meet another one.
+/// Every operation that a client may declare. Not `compare`: a process cannot meet another one; nor
+/// `update`, as what a client sends of an upload is its own affair.
 pub const OPERATIONS: [&str; 13] = [
     "sign_up",
     "login",
@@ -164,7 +165,9 @@ pub(crate) fn ask(id: u64, operation: &Operation) -> Result<Vec<u8>, Failure> {
             add("user", json!(user));
             add("fingerprint", encoded(fingerprint));
         }
-        Operation::Compare { .. } => return Err(Failure::new(Class::Usage, "undeclared")),
+        Operation::Compare { .. } | Operation::Update { .. } => {
+            return Err(Failure::new(Class::Usage, "undeclared"));
+        }
     }
     Ok(line.to_string().into_bytes())
 }

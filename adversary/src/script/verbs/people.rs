@@ -105,6 +105,18 @@ pub(super) const VERBS: &[Verb] = &[
         },
     ),
     operation(
+        "update",
+        (2, 2),
+        "alice.update(name, content)",
+        "Writes a whole file, of which only what changed is sent.",
+        |call| {
+            Ok(Operation::Update {
+                name: name(call, 0)?,
+                content: name(call, 1)?,
+            })
+        },
+    ),
+    operation(
         "upload_many",
         (1, 1),
         "alice.upload_many(#{\"a.txt\": \"one\", \"b.txt\": \"two\"})",
