@@ -411,7 +411,7 @@ fn a_put_that_was_killed_sends_only_the_rest() {
 
     // Of a file that is another one by now nothing is used; what a server lost is sent again.
     for lost in [false, true] {
-        cut(&alice, &server, &["put", "film"], some);
+        cut(&alice, &server, &["put", "--whole", "film"], some);
         if !lost {
             content[5 << 20] ^= 1;
             alice.write("film", &content);
@@ -435,6 +435,49 @@ fn a_put_that_was_killed_sends_only_the_rest() {
         alice.does(&server, &["get", "film", "-f", "-o", "out"]);
         assert!(fs::read(alice.folder.join("out")).unwrap() == content);
     }
+}
+
+#[test]
+fn a_put_of_what_is_there_sends_what_changed() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    let mut content = various(24 << 20);
+    alice.write("film", &content);
+    let said = alice.does(&server, &["put", "film"]);
+    assert_eq!(said, format!("stored film ({} bytes)\n", content.len()));
+    let phone = Device::new(root.path(), "alice", "phone");
+    let mut put = |words: &[&str], at: usize| {
+        content[at] ^= 1;
+        alice.write("film", &content);
+        let (told, status) = document(&alice, &server, words);
+        assert_eq!(status, 0, "{told}");
+        phone.does(&server, &["get", "film", "-f"]);
+        let read = fs::read(phone.folder.join("film")).unwrap();
+        assert!(read == content, "another content");
+        told
+    };
+    for at in [0, 9 << 20, (24 << 20) - 1] {
+        let told = put(&["put", "--json", "film"], at);
+        let sent = told["result"][0]["sent"].as_u64().unwrap();
+        let kept = told["result"][0]["kept"].as_u64().unwrap();
+        assert!(sent <= 65_532 && sent + kept == 24 << 20, "{told}");
+    }
+    let told = put(&["put", "--json", "--whole", "film"], 1);
+    assert_eq!(told["result"][0]["kept"], Value::Null, "{told}");
+
+    // What the server has lost is found before the new version is published, and sent again.
+    let packs = root.path().join("store/packs");
+    let mut lost = 0;
+    while let Some(pack) = found(&packs, &|path| size_of(path) > 4 << 20) {
+        fs::remove_file(pack).unwrap();
+        lost += 1;
+    }
+    assert!(lost >= 5, "{lost} packs");
+    let told = put(&["put", "--json", "film"], 2);
+    assert_eq!(told["result"][0]["kept"], Value::Null, "{told}");
+    assert!(told["notes"].to_string().contains("anew"), "{told}");
+    let said = alice.does(&server, &["put", "film"]);
+    assert!(said.contains("0 of them sent"), "{said}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::json;
-use turncoat_core::client::{Contradiction, Downloading, Uploading};
+use turncoat_core::client::{Contradiction, Downloading, Updating, Uploading};
 use turncoat_core::id::Realm;
 use turncoat_core::wire::Frame as _;
 use turncoat_core::{Config, Error, Limits, Policy, Ports, Session, Unavailable};
@@ -29,6 +29,9 @@ pub(crate) type Client = Session<HttpRemote, FileVault, Machine, Machine>;
 
 /// A file of this program's on its way into the store.
 pub(crate) type Upload<'a> = Uploading<'a, HttpRemote, FileVault, Machine, Machine>;
+
+/// A file of this program's of which only what changed is on its way into the store.
+pub(crate) type Update<'a> = Updating<'a, HttpRemote, FileVault, Machine, Machine>;
 
 /// A file of this program's on its way from the store.
 pub(crate) type Fetching<'a> = Downloading<'a, HttpRemote, FileVault, Machine, Machine>;

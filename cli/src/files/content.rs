@@ -7,7 +7,7 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use turncoat_core::client::Note;
+use turncoat_core::client::{Comparer, Note};
 use turncoat_core::{Error, Usage};
 
 use super::connect::{Client, Connected, Upload, now};
@@ -18,6 +18,7 @@ use super::names::{given, named, shown};
 use super::progress::Progress;
 use super::report::{Report, listed};
 use super::told::fault;
+use super::update::{self, Changes};
 use super::{Append, Put, Remove};
 use crate::status::Fault;
 
@@ -31,15 +32,27 @@ pub(super) const RESUMED: u64 = 8 << 20;
 /// Bytes that are read at a time.
 const PIECE: usize = 1 << 20;
 
-/// How much of a file there was, and how much of that an earlier run had moved.
-#[derive(Clone, Copy, Debug)]
+/// How much of a file there was, how much of that an earlier run had moved, and how much stayed
+/// where it was.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Moved {
     pub(super) size: u64,
     pub(super) resumed: u64,
+    pub(super) kept: u64,
+}
+
+impl Moved {
+    /// All of so many bytes, now.
+    pub(super) fn all(size: u64) -> Self {
+        Self {
+            size,
+            ..Self::default()
+        }
+    }
 }
 
 /// Why a file was not stored.
-enum Failed {
+pub(super) enum Failed {
     /// Something about this file alone.
     Alone(Fault),
     /// Nothing more can be stored.
@@ -79,7 +92,7 @@ pub(super) fn put(
     };
     for source in found.sources {
         let stored = match source.size > SMALL || is_standard(&source.path) {
-            true => stream(client, device, &source, &batch.bar)
+            true => stream(client, device, &source, put.whole, &batch.bar, report)
                 .map(|moved| did(report, "stored", &source.name, moved, json!({}))),
             false => batch.add(client, &source, report),
         };
@@ -95,12 +108,22 @@ pub(super) fn put(
 
 /// Tells of one file.
 pub(super) fn did(report: &mut Report, what: &str, name: &[u8], moved: Moved, mut more: Value) {
-    let Moved { size, resumed } = moved;
+    let Moved {
+        size,
+        resumed,
+        kept,
+    } = moved;
     more["name"] = named(name);
     more["bytes"] = Value::from(size);
-    let earlier = match resumed {
-        0 => String::new(),
-        resumed => {
+    let earlier = match (resumed, kept) {
+        (0, 0) => String::new(),
+        (0, kept) => {
+            more["kept"] = Value::from(kept);
+            more["sent"] = Value::from(size.saturating_sub(kept));
+            let sent = size.saturating_sub(kept);
+            format!(", {sent} of them sent and the others as they were")
+        }
+        (resumed, _) => {
             more["resumed"] = Value::from(resumed);
             format!(", {resumed} of them by an earlier run")
         }
@@ -145,33 +168,45 @@ impl Batch {
         };
         now(client.upload_many(&files)).map_err(|error| fault(&what, &error))?;
         for (name, content) in self.files.drain(..) {
-            let size = content.len() as u64;
-            did(
-                report,
-                "stored",
-                &name,
-                Moved { size, resumed: 0 },
-                json!({}),
-            );
+            let moved = Moved::all(content.len() as u64);
+            did(report, "stored", &name, moved, json!({}));
         }
         self.held = 0;
         Ok(())
     }
 }
 
-/// A large file, piece by piece. Cut off, it is gone on with by the next run of the same command.
+/// A large file, piece by piece: what changed of it, or all of it. All of it, cut off, is gone on
+/// with by the next run of the same command.
 fn stream(
     client: &mut Client,
     device: &Device,
     source: &Source,
+    whole: bool,
     bar: &Progress,
+    report: &mut Report,
 ) -> Result<Moved, Failed> {
     let mut journal = Journal::of(device.folder(), source);
     // What is piped cannot be told from what was piped before.
-    let moved = match source.size < RESUMED || is_standard(&source.path) {
+    let piped = is_standard(&source.path);
+    let before = match piped || source.size < RESUMED {
+        true => None,
+        false => journal.read(),
+    };
+    if !whole && !piped && before.is_none() && source.size >= Comparer::STRETCH as u64 {
+        match update::only_changes(client, source, bar)? {
+            Changes::Stored(moved) => {
+                // Of an upload of an earlier content, nothing will be gone on with.
+                let _ = journal.end();
+                return Ok(moved);
+            }
+            Changes::Unlike => {}
+            Changes::Unfit(why) => report.note(format!("{}: {why}", shown(&source.name))),
+        }
+    }
+    let moved = match piped || source.size < RESUMED {
         true => pour(client.upload(&source.name), source, bar),
         false => {
-            let before = journal.read();
             let mut keep = |note: Note<'_>| journal.keep(note);
             let uploading = client.upload_resumed(&source.name, before, &mut keep);
             pour(now(uploading), source, bar)
@@ -218,10 +253,13 @@ fn pour(
     }
     let resumed = uploading.resumed();
     now(uploading.finish()).map_err(failed)?;
-    Ok(Moved { size, resumed })
+    Ok(Moved {
+        resumed,
+        ..Moved::all(size)
+    })
 }
 
-fn opened(path: &Path) -> io::Result<Box<dyn Read>> {
+pub(super) fn opened(path: &Path) -> io::Result<Box<dyn Read>> {
     Ok(match is_standard(path) {
         true => Box::new(io::stdin().lock()),
         false => Box::new(File::open(path)?),
@@ -229,7 +267,7 @@ fn opened(path: &Path) -> io::Result<Box<dyn Read>> {
 }
 
 /// Reads until the piece is full, or there is nothing more.
-fn full(reader: &mut impl Read, piece: &mut [u8]) -> io::Result<usize> {
+pub(super) fn full(reader: &mut impl Read, piece: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < piece.len() {
         match reader.read(&mut piece[filled..]) {
@@ -242,12 +280,12 @@ fn full(reader: &mut impl Read, piece: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-fn unread(path: &Path, error: &io::Error) -> Fault {
+pub(super) fn unread(path: &Path, error: &io::Error) -> Fault {
     Fault::usage(format!("{}: {error}", path.display()))
 }
 
 /// A file that changes while it is read is not stored: what was read may never have been in it.
-fn unchanged(source: &Source, size: u64) -> Result<(), Fault> {
+pub(super) fn unchanged(source: &Source, size: u64) -> Result<(), Fault> {
     let found = (source.size, source.changed, source.inode);
     match fs::metadata(&source.path) {
         Ok(now) if size == source.size && found == (now.len(), changed(&now), inode(&now)) => {

@@ -185,12 +185,7 @@ fn many(
             .map_or(monotone, |came| came.freshness.monotone);
         for number in landed.named {
             let size = sizes[number];
-            note(
-                report,
-                &files[number].0,
-                Moved { size, resumed: 0 },
-                monotone,
-            );
+            note(report, &files[number].0, Moved::all(size), monotone);
         }
         for (number, fault) in landed.failed {
             report.failed(&files[number].0, fault);
@@ -237,7 +232,11 @@ fn to_file(
         Err(Stopped::Place(fault)) => return Err(fault),
     };
     large.land(places)?;
-    note(report, name, Moved { size, resumed }, monotone);
+    let moved = Moved {
+        resumed,
+        ..Moved::all(size)
+    };
+    note(report, name, moved, monotone);
     Ok(())
 }
 
@@ -252,7 +251,7 @@ fn to_stream(
     let mut stream = OpenOptions::new().write(true).open(path).map_err(failed)?;
     let write = |piece: Vec<u8>| stream.write_all(&piece).map_err(failed);
     let (size, monotone) = fetch(client, name, write)?;
-    note(report, name, Moved { size, resumed: 0 }, monotone);
+    note(report, name, Moved::all(size), monotone);
     Ok(())
 }
 

@@ -15,6 +15,7 @@ mod people;
 mod progress;
 mod report;
 mod told;
+mod update;
 
 pub(crate) use connect::realm;
 
@@ -70,6 +71,10 @@ pub(crate) struct Put {
     /// The name of the one file in the store
     #[arg(long)]
     name: Option<OsString>,
+    /// Send all of each file under a new key, also where only some of it changed: the server does
+    /// not see what changed, and what was there before cannot be read by those who get the file
+    #[arg(long)]
+    whole: bool,
     #[command(flatten)]
     account: Account,
 }

@@ -1,0 +1,121 @@
+//! A file of which something is stored already: only what changed of it is sent.
+
+use std::collections::VecDeque;
+use std::thread::{self, ScopedJoinHandle};
+
+use turncoat_core::client::{Compared, Comparer};
+use turncoat_core::{Error, Usage, Violation};
+
+use super::connect::{Client, Update, now};
+use super::content::{Failed, Moved, full, opened, unchanged, unread};
+use super::gather::Source;
+use super::names::shown;
+use super::progress::Progress;
+use super::told::fault;
+
+/// Stretches that are compared at a time, at most. Each takes the memory of a pack, twice.
+const AT_A_TIME: usize = 4;
+
+/// What came of it.
+pub(super) enum Changes {
+    /// The file is stored.
+    Stored(Moved),
+    /// Little of what is there can be in it: all of it is better sent so that a cut costs little.
+    Unlike,
+    /// It has to be sent as a whole, and why.
+    Unfit(&'static str),
+}
+
+/// What keeps an update from building on what is there, and no whole upload from being done.
+fn unfit(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Violation(Violation::Missing | Violation::Misbound | Violation::Truncated) => Some(
+            "the server no longer shows all that it must have of what was there before; all of the \
+             file was sent anew",
+        ),
+        Error::Usage(Usage::Full) => {
+            Some("what was there before is in too many pieces; all of the file was sent anew")
+        }
+        _ => None,
+    }
+}
+
+/// Stores a file, and sends what is not there already.
+pub(super) fn only_changes(
+    client: &mut Client,
+    source: &Source,
+    bar: &Progress,
+) -> Result<Changes, Failed> {
+    let doing = format!("put {}", shown(&source.name));
+    let failed = |error: Error| match unfit(&error) {
+        Some(why) => Ok(Changes::Unfit(why)),
+        None => Err(Failed::All(fault(&doing, &error))),
+    };
+    let mut updating = match now(client.update(&source.name)) {
+        Ok(updating) => updating,
+        Err(error) => return failed(error),
+    };
+    if updating.comparer().comparable() < source.size / 2 {
+        return Ok(Changes::Unlike);
+    }
+    let size = match poured(&mut updating, source, bar) {
+        Ok(size) => size,
+        Err(Cut::Unread(failed)) => return Err(failed),
+        Err(Cut::Failed(error)) => {
+            bar.start_at(0);
+            return failed(error);
+        }
+    };
+    unchanged(source, size).map_err(Failed::Alone)?;
+    match now(updating.finish()) {
+        Ok(done) => Ok(Changes::Stored(Moved {
+            size,
+            resumed: 0,
+            kept: done.kept,
+        })),
+        Err(error) => {
+            bar.start_at(0);
+            failed(error)
+        }
+    }
+}
+
+/// Why not all of a file went in.
+enum Cut {
+    Unread(Failed),
+    Failed(Error),
+}
+
+/// Reads all of a file and adds it, stretch by stretch, while threads beside this one compare what
+/// was read before.
+fn poured(updating: &mut Update<'_>, source: &Source, bar: &Progress) -> Result<u64, Cut> {
+    let unread = |error| Cut::Unread(Failed::Alone(unread(&source.path, &error)));
+    let mut reader = opened(&source.path).map_err(unread)?;
+    let comparer = updating.comparer();
+    let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
+    thread::scope(|scope| {
+        let mut add = |compared: ScopedJoinHandle<'_, Compared>| match compared.join() {
+            Ok(compared) => now(updating.add(compared)).map_err(Cut::Failed),
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        let mut under_way = VecDeque::new();
+        let mut size = 0;
+        loop {
+            let mut stretch = vec![0; Comparer::STRETCH];
+            let read = full(&mut reader, &mut stretch).map_err(unread)?;
+            if read == 0 {
+                break;
+            }
+            stretch.truncate(read);
+            let comparer = &comparer;
+            under_way.push_back(scope.spawn(move || comparer.compare(size, stretch)));
+            size += read as u64;
+            bar.add(read as u64);
+            if under_way.len() >= threads.min(AT_A_TIME) {
+                under_way.pop_front().map_or(Ok(()), &mut add)?;
+            }
+        }
+        under_way.into_iter().try_for_each(add)?;
+        Ok(size)
+    })
+}
