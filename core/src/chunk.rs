@@ -129,11 +129,14 @@ fn seal_chunks(
     }
 }
 
-/// Content bytes that a record's chunks have room for, if its length is one of chunks.
+/// Content bytes that a record's chunks have room for, if its length is one that sealing gives, and
+/// of one segment at most: a record is what its author wrote, and its length is sealed and hashed.
 pub(crate) fn room_of(record: &SegmentRecord) -> Option<usize> {
-    let length = usize::try_from(record.length).ok()?;
+    let length = usize::try_from(record.length).ok();
+    let length = length.filter(|length| *length <= SEGMENT_SEALED_MAX)?;
     let chunks = length.div_ceil(SEALED_MAX).max(1);
-    length.checked_sub(chunks.checked_mul(PREFIX + aead::TAG_SIZE)?)
+    let room = length.checked_sub(chunks.checked_mul(PREFIX + aead::TAG_SIZE)?)?;
+    (room.div_ceil(CONTENT_MAX).max(1) == chunks).then_some(room)
 }
 
 /// Content bytes of a record whose chunks are all full, if they may be: more content may follow
@@ -166,7 +169,8 @@ pub(crate) fn resealed(
 
 /// Whether content, sealed anew, gave the very bytes of the record.
 pub(crate) fn is_of(record: &SegmentRecord, sealed: &[u8]) -> bool {
-    segment_hash(&record.pack, sealed) == record.hash
+    u32::try_from(sealed.len()) == Ok(record.length)
+        && segment_hash(&record.pack, sealed) == record.hash
 }
 
 /// Whether `content`, sealed anew, gives the very bytes of the record; they are returned.
@@ -265,4 +269,50 @@ fn open_chunk(
     }
     content.extend_from_slice(real);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        CONTENT_MAX, SEALED_MAX, SEGMENT_CONTENT_MAX, SEGMENT_SEALED_MAX, room_of, seal_segment,
+        sealed_as,
+    };
+    use crate::id::PackId;
+    use crate::secret::ContentKey;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn only_lengths_that_sealing_gives_have_room() {
+        let key = ContentKey::copy_from(&[7; 32]);
+        let sizes = [0, 1, CONTENT_MAX, CONTENT_MAX + 1, SEGMENT_CONTENT_MAX];
+        for size in sizes {
+            let content = vec![3; size];
+            let mut pack = Vec::new();
+            let record = seal_segment(&key, 0, PackId([1; 16]), &mut pack, &content);
+            let room = room_of(&record).unwrap();
+            assert!(room >= size && room.div_ceil(CONTENT_MAX).max(1) * 20 + room == pack.len());
+            assert_eq!(sealed_as(&key, &record, &content), Some(pack));
+            // A member may give any length to what is hashed rightly.
+            for more in 1..=20 {
+                let mut longer = record.clone();
+                longer.length += more;
+                assert_eq!(
+                    sealed_as(&key, &longer, &content),
+                    None,
+                    "{size} and {more}"
+                );
+            }
+            for length in [
+                SEALED_MAX + 1,
+                SEALED_MAX + 20,
+                SEGMENT_SEALED_MAX + SEALED_MAX,
+                u32::MAX as usize,
+            ] {
+                let mut other = record.clone();
+                other.length = u32::try_from(length).unwrap();
+                assert_eq!(room_of(&other), None, "{length}");
+            }
+        }
+    }
 }

@@ -411,7 +411,7 @@ fn a_put_that_was_killed_sends_only_the_rest() {
 
     // Of a file that is another one by now nothing is used; what a server lost is sent again.
     for lost in [false, true] {
-        cut(&alice, &server, &["put", "--whole", "film"], some);
+        cut(&alice, &server, &["put", "film"], some);
         if !lost {
             content[5 << 20] ^= 1;
             alice.write("film", &content);
@@ -457,15 +457,15 @@ fn a_put_of_what_is_there_sends_what_changed() {
         told
     };
     for at in [0, 9 << 20, (24 << 20) - 1] {
-        let told = put(&["put", "--json", "film"], at);
+        let told = put(&["put", "--json", "--changes", "film"], at);
         let sent = told["result"][0]["sent"].as_u64().unwrap();
         let kept = told["result"][0]["kept"].as_u64().unwrap();
         assert!(sent <= 65_532 && sent + kept == 24 << 20, "{told}");
     }
-    let told = put(&["put", "--json", "--whole", "film"], 1);
+    let told = put(&["put", "--json", "film"], 1);
     assert_eq!(told["result"][0]["kept"], Value::Null, "{told}");
 
-    // What the server has lost is found before the new version is published, and sent again.
+    // What the server has lost is found before the new version is published.
     let packs = root.path().join("store/packs");
     let mut lost = 0;
     while let Some(pack) = found(&packs, &|path| size_of(path) > 4 << 20) {
@@ -473,11 +473,14 @@ fn a_put_of_what_is_there_sends_what_changed() {
         lost += 1;
     }
     assert!(lost >= 5, "{lost} packs");
-    let told = put(&["put", "--json", "film"], 2);
-    assert_eq!(told["result"][0]["kept"], Value::Null, "{told}");
-    assert!(told["notes"].to_string().contains("anew"), "{told}");
-    let said = alice.does(&server, &["put", "film"]);
+    content[2] ^= 1;
+    alice.write("film", &content);
+    alice.fails(&server, &["put", "--changes", "film"], 6);
+    alice.does(&server, &["put", "film"]);
+    let said = alice.does(&server, &["put", "--changes", "film"]);
     assert!(said.contains("0 of them sent"), "{said}");
+    phone.does(&server, &["get", "film", "-f"]);
+    assert!(fs::read(phone.folder.join("film")).unwrap() == content);
 }
 
 #[test]

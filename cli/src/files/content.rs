@@ -92,7 +92,7 @@ pub(super) fn put(
     };
     for source in found.sources {
         let stored = match source.size > SMALL || is_standard(&source.path) {
-            true => stream(client, device, &source, put.whole, &batch.bar, report)
+            true => stream(client, device, &source, put.changes, &batch.bar, report)
                 .map(|moved| did(report, "stored", &source.name, moved, json!({}))),
             false => batch.add(client, &source, report),
         };
@@ -176,13 +176,13 @@ impl Batch {
     }
 }
 
-/// A large file, piece by piece: what changed of it, or all of it. All of it, cut off, is gone on
-/// with by the next run of the same command.
+/// A large file, piece by piece: all of it, or what changed where that is asked for. All of it, cut
+/// off, is gone on with by the next run of the same command.
 fn stream(
     client: &mut Client,
     device: &Device,
     source: &Source,
-    whole: bool,
+    changes: bool,
     bar: &Progress,
     report: &mut Report,
 ) -> Result<Moved, Failed> {
@@ -193,7 +193,7 @@ fn stream(
         true => None,
         false => journal.read(),
     };
-    if !whole && !piped && before.is_none() && source.size >= Comparer::STRETCH as u64 {
+    if changes && !piped && before.is_none() && source.size >= Comparer::STRETCH as u64 {
         match update::only_changes(client, source, bar)? {
             Changes::Stored(moved) => {
                 // Of an upload of an earlier content, nothing will be gone on with.

@@ -71,10 +71,10 @@ pub(crate) struct Put {
     /// The name of the one file in the store
     #[arg(long)]
     name: Option<OsString>,
-    /// Send all of each file under a new key, also where only some of it changed: the server does
-    /// not see what changed, and what was there before cannot be read by those who get the file
+    /// Of a large file that is stored already, send only what changed. The server sees which parts
+    /// did, and what was in their place can be read by those who are given the file later
     #[arg(long)]
-    whole: bool,
+    changes: bool,
     #[command(flatten)]
     account: Account,
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::thread::{self, ScopedJoinHandle};
 
 use turncoat_core::client::{Compared, Comparer};
-use turncoat_core::{Error, Usage, Violation};
+use turncoat_core::{Error, Unavailable, Usage};
 
 use super::connect::{Client, Update, now};
 use super::content::{Failed, Moved, full, opened, unchanged, unread};
@@ -26,15 +26,18 @@ pub(super) enum Changes {
     Unfit(&'static str),
 }
 
-/// What keeps an update from building on what is there, and no whole upload from being done.
+/// What keeps an update from building on what is there, and no whole upload from being done. That
+/// the server is caught is nothing of the kind.
 fn unfit(error: &Error) -> Option<&'static str> {
     match error {
-        Error::Violation(Violation::Missing | Violation::Misbound | Violation::Truncated) => Some(
-            "the server no longer shows all that it must have of what was there before; all of the \
-             file was sent anew",
-        ),
         Error::Usage(Usage::Full) => {
             Some("what was there before is in too many pieces; all of the file was sent anew")
+        }
+        Error::Unavailable(Unavailable::Contended) => {
+            Some("somebody else wrote to it meanwhile; all of the file was sent anew")
+        }
+        Error::Unavailable(Unavailable::Refused) => {
+            Some("the server does not show what was there before; all of the file was sent anew")
         }
         _ => None,
     }

@@ -74,6 +74,8 @@ pub struct Comparer(Arc<Before>);
 /// One stretch of content, compared.
 #[derive(Debug)]
 pub struct Compared {
+    /// With what.
+    before: Arc<Before>,
     start: u64,
     content: Zeroizing<Vec<u8>>,
     found: Vec<Again>,
@@ -84,6 +86,8 @@ pub struct Compared {
 struct Again {
     /// Which one.
     at: usize,
+    /// The content reaches to its end.
+    whole: bool,
     /// If all of it is the same: what the server must show.
     shown: Option<Probe>,
     /// The tags of its chunks, as far as the content reaches.
@@ -192,6 +196,7 @@ impl Before {
         let tags = sealed.chunks(SEALED_MAX);
         Some(Again {
             at,
+            whole,
             shown: same.then(|| Probe::of(&known.record, &sealed, known.place)),
             tags: tags
                 .filter_map(|chunk| chunk.last_chunk().copied())
@@ -227,6 +232,7 @@ impl Comparer {
         let within = self.0.within(start, content.len());
         let found = within.filter_map(|at| self.0.again(at, start, &content));
         Compared {
+            before: Arc::clone(&self.0),
             start,
             found: found.collect(),
             content,
@@ -429,7 +435,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Updating<'_, R, V, E, C> {
         self.check_whole()?;
         self.whole = false;
         self.settle().await?;
-        let fits = self.plain.is_empty()
+        // What was compared with another version is compared anew.
+        let fits = Arc::ptr_eq(&compared.before, &self.comparer.0)
+            && self.plain.is_empty()
             && compared.start == self.size
             && compared.content.len() <= SEGMENT_CONTENT_MAX;
         match fits {
@@ -577,6 +585,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Updating<'_, R, V, E, C> {
             None if is_one_chunk(&known.record) => return Ok(()),
             None => self.equal(&known.record, tags).await?,
         };
+        // All tags are those of a segment that is another one: they are somebody's lie, who knows
+        // the key, and what they stand for is not there to be kept.
+        let all = again.whole && equal.len() == again.tags.len();
+        if all && again.shown.is_none() && !equal.contains(&false) {
+            return Ok(());
+        }
         let mut chunk = 0;
         for run in equal.chunk_by(|left, right| left == right) {
             let (first, next) = (chunk, chunk + run.len());
