@@ -67,6 +67,12 @@ coded! {
             /// In which.
             framing: Framing,
         },
+        /// The sender has given up when the request reaches the server: right before one of those
+        /// that follow.
+        9 => Late {
+            /// Before how manieth, counted from one.
+            requests: u32,
+        },
     }
 }
 
@@ -75,7 +81,7 @@ impl Edit {
     #[must_use]
     pub fn is_network(&self) -> bool {
         match self {
-            Self::Drop | Self::Twice | Self::Delay { .. } => true,
+            Self::Drop | Self::Twice | Self::Delay { .. } | Self::Late { .. } => true,
             // No network makes a reply without end.
             Self::Framed { framing } => framing.lost() != Some(Lost::TooLarge),
             Self::Refuse { name } | Self::StoreBut { name } => name == "busy",

@@ -296,6 +296,7 @@ impl fmt::Display for Edit {
             Self::WaveThrough => f.write_str("wave_through()"),
             Self::StoreBut { name } => write!(f, "store_but({})", Text(name)),
             Self::Delay { duration_ms } => write!(f, "delay({duration_ms})"),
+            Self::Late { requests } => write!(f, "late({requests})"),
             Self::Framed { framing } => write!(f, "framed({})", Text(framing.name())),
         }
     }

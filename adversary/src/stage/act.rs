@@ -18,6 +18,8 @@ impl Stage {
             for hook in &mut self.hooks {
                 hook.over = true;
             }
+            // What is still on its way arrives now or never, and now is the harder case.
+            self.late_ones_arrive(u32::MAX);
             // What was done up to here is over, unless what comes of it is still to be seen.
             if std::mem::take(&mut self.judged_attack) {
                 self.deceived = Deceived::default();

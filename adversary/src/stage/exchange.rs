@@ -40,6 +40,15 @@ enum Phase {
     AtClient(Reply, Vec<Edit>),
 }
 
+/// A request that reaches the server after its sender gave up.
+pub(super) struct Late {
+    operation: u32,
+    device: DeviceName,
+    bytes: Bytes,
+    /// How many requests come before it, itself counted.
+    requests: u32,
+}
+
 /// A reply before the client sees it.
 #[derive(Clone)]
 struct Reply {
@@ -244,6 +253,7 @@ impl Stage {
 
     /// The server acts, or does what the edits say in its place.
     fn serve(&mut self, number: u32, device: &DeviceName, sent: &Bytes, edits: &[Edit]) -> Reply {
+        self.late_ones_arrive(1);
         self.note_edits(edits, None);
         let edits = match self.acts {
             Acts::Applied => edits,
@@ -282,6 +292,14 @@ impl Stage {
                 }
                 Edit::StoreBut { name } => instead = self.rules.refusal(name),
                 Edit::Delay { duration_ms } => self.clock.advance(*duration_ms),
+                Edit::Late { requests } => {
+                    self.late.extend(arriving.take().map(|bytes| Late {
+                        operation: number,
+                        device: device.clone(),
+                        bytes,
+                        requests: *requests,
+                    }));
+                }
                 // See below, and where the reply is delivered.
                 Edit::WaveThrough | Edit::Framed { .. } => {}
             }
@@ -299,6 +317,20 @@ impl Stage {
         Reply {
             honest: busy.or(honest).or_else(|| answered.clone()),
             shown: instead.or(answered),
+        }
+    }
+
+    /// So many requests have come since: those that are due before the next one reach the server.
+    /// Nobody waits for what it answers them.
+    pub(super) fn late_ones_arrive(&mut self, requests: u32) {
+        let late = std::mem::take(&mut self.late);
+        for mut one in late {
+            one.requests = one.requests.saturating_sub(requests);
+            if one.requests > 0 {
+                self.late.push(one);
+            } else {
+                drop(self.answer_one(one.operation, &one.device, &one.bytes, false));
+            }
         }
     }
 
@@ -362,7 +394,7 @@ impl Stage {
                 Edit::Acknowledge => shown = Some(Bytes::from(self.rules.acknowledgement())),
                 Edit::Delay { duration_ms } => self.clock.advance(*duration_ms),
                 // The server has acted already.
-                Edit::Twice | Edit::WaveThrough => {}
+                Edit::Late { .. } | Edit::Twice | Edit::WaveThrough => {}
                 Edit::Framed { framing: how } => framing = Some(*how),
             }
         }

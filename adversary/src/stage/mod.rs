@@ -43,6 +43,7 @@ pub use secrets::{Secrets, password_of};
 
 use deceived::Deceived;
 use drive::{Frame, Goal};
+use exchange::Late;
 use record::Recorded;
 use state::{Device, Hold, Hook, Running, Sent, State};
 
@@ -93,6 +94,8 @@ pub struct Stage {
     calls: u64,
     history: History,
     recorded: Recorded,
+    /// Requests that are still on their way although nobody waits for them.
+    late: Vec<Late>,
     faults: Vec<Breach>,
     stray: Vec<u32>,
     worlds: Option<world::Cursor>,
@@ -153,6 +156,7 @@ impl Stage {
             calls: 0,
             history: History::new(),
             recorded: Recorded::default(),
+            late: Vec::new(),
             faults: Vec::new(),
             stray: Vec::new(),
             worlds: None,

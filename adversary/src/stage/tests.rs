@@ -397,6 +397,8 @@ fn edits_of_requests_decide_what_the_server_does() {
     );
     check(Edit::Twice, "ok", "v1");
     check(Edit::Delay { duration_ms: 5 }, "ok", "v1");
+    check(Edit::Late { requests: 1 }, "unavailable:cut-off", "v1");
+    check(Edit::Late { requests: 2 }, "unavailable:cut-off", "absent");
     let bytes = b"put n=evil".as_slice().into();
     check(Edit::Replace { bytes }, "ok", "evil");
 }

@@ -223,6 +223,7 @@ fn edits_read_back_in_any_order() {
         Edit::Drop,
         Edit::Replace { bytes },
         Edit::Delay { duration_ms: 0 },
+        Edit::Late { requests: 7 },
         Edit::Refuse { name: name.clone() },
         Edit::Twice,
         Edit::Acknowledge,

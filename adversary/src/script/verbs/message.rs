@@ -14,6 +14,9 @@ use std::cell::RefMut;
 const SERVER: Receiver = Receiver::Server;
 const MESSAGE: Receiver = Receiver::Message;
 
+/// How many requests may come before a late one: it is kept as long.
+const LATE_MAX: u32 = 1_000;
+
 #[rustfmt::skip]
 pub(super) const VERBS: &[Verb] = &[
     verb(SERVER, "on_reply", (2, 2), "server.on_reply(selector, |m| ..)",
@@ -63,6 +66,16 @@ pub(super) const VERBS: &[Verb] = &[
         }),
     verb(MESSAGE, "delay", (1, 1), "m.delay(ms)",
         "Moves the clock on before the message is delivered.", delay),
+    verb(MESSAGE, "late", (1, 1), "m.late(requests)",
+        "Has the sender give up; before so many requests more, the server handles this one.",
+        |call| {
+            let requests = call.number(0)?;
+            let bounded = u32::try_from(requests).ok();
+            let Some(requests) = bounded.filter(|count| (1..=LATE_MAX).contains(count)) else {
+                return Err(call.misuse(&format!("it comes 1 to {LATE_MAX} requests late")));
+            };
+            fate(call, Edit::Late { requests }, true)
+        }),
     verb(MESSAGE, "twice", (0, 0), "m.twice()",
         "Has the server handle the request twice.", |call| fate(call, Edit::Twice, true)),
     verb(MESSAGE, "acknowledge", (0, 0), "m.acknowledge()",
