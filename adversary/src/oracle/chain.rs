@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bits::Bits;
-use super::truth::Truth;
+use super::truth::{Effect, Truth};
+use crate::client::Operation;
 use crate::history::{Event, History};
 
 /// A head's name.
@@ -31,6 +32,8 @@ pub(crate) struct Chain {
     pub(crate) visible: Bits,
     /// Operations that published several heads in one space.
     pub(crate) split: Bits,
+    /// Operations, each with a space whose heads do not tell all that the operation did.
+    partial: BTreeSet<(usize, SpaceId)>,
     /// For each operation, those that are surely in the chain before it.
     pub(crate) past: Vec<Bits>,
     /// For each operation, those that can never be in one chain with it.
@@ -72,9 +75,41 @@ impl Chain {
                 );
             }
         }
+        chain.part(truth);
         chain.fill(&order);
         chain.relate(&order);
         chain
+    }
+
+    /// Finds the heads that do not tell all that their operations did.
+    ///
+    /// In a batch, a file that is shared has a head of its own, later than that of the others, and
+    /// a batch that failed may have come to any of its files. Who deletes a file that he shares
+    /// empties its space first, which begins with the share: the name is in his directory until a
+    /// head of that says otherwise.
+    fn part(&mut self, truth: &Truth<'_>) {
+        let mut spaces: BTreeMap<usize, BTreeSet<SpaceId>> = BTreeMap::new();
+        let mut founders: BTreeMap<SpaceId, (u64, usize)> = BTreeMap::new();
+        for head in self.heads.values() {
+            spaces.entry(head.op).or_default().insert(head.space);
+            let founder = (head.height, head.op);
+            let first = founders.entry(head.space).or_insert(founder);
+            *first = founder.min(*first);
+        }
+        for (at, spaces) in spaces {
+            let op = &truth.ops[at];
+            let one = spaces.len() == 1 && op.effect == Effect::Certain;
+            let partial = |space: &SpaceId| match op.what {
+                Operation::UploadMany { files } => files.len() > 1 && !one,
+                Operation::Delete { .. } => {
+                    let (_, founder) = founders[space];
+                    matches!(truth.ops[founder].what, Operation::Share { .. })
+                }
+                _ => false,
+            };
+            let partial = spaces.into_iter().filter(partial);
+            self.partial.extend(partial.map(|space| (at, space)));
+        }
     }
 
     /// Gives each head its operations, and each operation its past.
@@ -111,7 +146,9 @@ impl Chain {
                     changed |= self.past[head.op].join(&before);
                 }
                 if head.height == last {
-                    whole.insert(head.op);
+                    if !self.partial.contains(&(head.op, head.space)) {
+                        whole.insert(head.op);
+                    }
                     whole.join(&self.past[head.op]);
                 }
                 any.insert(head.op);

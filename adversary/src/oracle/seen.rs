@@ -8,6 +8,7 @@ use super::explain::{Edges, Found, Ground, Query, Witness, explain};
 use super::file::File;
 use super::names::{Class, Names, Touch};
 use super::truth::{Effect, Truth, Use, uses};
+use crate::client::Operation;
 use crate::history::{Event, History};
 
 /// What was decided about one read.
@@ -140,17 +141,28 @@ impl<'h> Case<'h> {
     fn walk(&mut self) {
         let mut seen: BTreeMap<usize, Bits> = BTreeMap::new();
         let mut in_life: BTreeMap<usize, Bits> = BTreeMap::new();
+        // Batches of which only what they did under one name is known.
+        let mut parts: BTreeMap<(usize, &[u8]), Bits> = BTreeMap::new();
         for (at, event) in self.history.events().iter().enumerate() {
             match event {
                 Event::OperationStarted { operation, .. } => {
                     if let Some(op) = self.truth.index(*operation) {
                         let (lineage, life) = (self.truth.ops[op].lineage, self.truth.ops[op].life);
-                        self.floors[op] = seen.get(&lineage).cloned().unwrap_or_default();
+                        let mut floor = seen.get(&lineage).cloned().unwrap_or_default();
+                        let names = uses(self.truth.ops[op].what);
+                        for ((whose, name), part) in &parts {
+                            let same = names.iter().any(|(own, _)| own == name);
+                            // A list is of all names.
+                            if *whose == lineage && (same || names.is_empty()) {
+                                floor.join(part);
+                            }
+                        }
+                        self.floors[op] = floor;
                         self.lives[op] = in_life.get(&life).cloned().unwrap_or_default();
                     }
                 }
                 Event::Accepted { device, head, .. } => {
-                    let accepted = self.chain.accepted_with(head);
+                    let accepted = self.whole(self.chain.accepted_with(head), at);
                     if let Some(lineage) = self.truth.lineage(device, at) {
                         seen.entry(lineage).or_default().join(&accepted);
                     }
@@ -163,6 +175,11 @@ impl<'h> Case<'h> {
                     if let Some(op) = self.truth.index(*operation) {
                         let learnt = self.learnt(op);
                         let (lineage, life) = (self.truth.ops[op].lineage, self.truth.ops[op].life);
+                        let whole = self.whole(learnt.clone(), at);
+                        for (name, part) in self.parts(op, &learnt, &whole) {
+                            parts.entry((lineage, name)).or_default().join(&part);
+                        }
+                        let learnt = whole;
                         seen.entry(lineage).or_default().join(&learnt);
                         in_life.entry(life).or_default().join(&learnt);
                     }
@@ -170,6 +187,43 @@ impl<'h> Case<'h> {
                 _ => {}
             }
         }
+    }
+
+    /// Those of the operations that whoever saw any of them at this moment has seen as a whole. A
+    /// batch that failed, or goes on, may have come to one of its files and not to another.
+    fn whole(&self, mut seen: Bits, at: usize) -> Bits {
+        let in_part = |op: &usize| {
+            let found = &self.truth.ops[*op];
+            let several = matches!(found.what, Operation::UploadMany { files } if files.len() > 1);
+            several && !(found.effect == Effect::Certain && found.ended <= at)
+        };
+        for op in seen.iter().filter(in_part).collect::<Vec<_>>() {
+            seen.remove(op);
+        }
+        seen
+    }
+
+    /// What an operation tells of batches that are not known as a whole: under its own name what
+    /// they did there, and under each name of a list that they made it.
+    fn parts(&self, op: usize, learnt: &Bits, whole: &Bits) -> Vec<(&'h [u8], Bits)> {
+        let mut part = learnt.clone();
+        part.subtract(whole);
+        let found = &self.truth.ops[op];
+        let listed = found.answer().and_then(|answer| answer.names.as_deref());
+        let names: Vec<&[u8]> = match listed {
+            Some(names) => names.iter().map(Vec::as_slice).collect(),
+            None => uses(found.what).into_iter().map(|(name, _)| name).collect(),
+        };
+        let made = |name: &[u8], batch: &usize| {
+            let files = uses(self.truth.ops[*batch].what);
+            let only = listed.is_none() || self.only(op, name, true) == Some(*batch);
+            only && files.iter().any(|(own, _)| *own == name)
+        };
+        let told = names.into_iter().map(|name| {
+            let batches = part.iter().filter(|batch| made(name, batch));
+            (name, batches.collect())
+        });
+        told.collect()
     }
 
     /// What a device surely knows once this operation has ended.

@@ -1,7 +1,7 @@
 //! Planted breaches of freshness that must be seen, and near misses that must pass.
 
 use super::OTHER_MISTAKES;
-use crate::client::{Claims, Class};
+use crate::client::{Claims, Class, Operation};
 use crate::oracle::scene::Scene;
 use crate::verdict::Guarantee::{G2, G3, G5};
 
@@ -426,4 +426,116 @@ fn who_holds_no_head_of_a_space_witnesses_nothing_in_it() {
     };
     witnessed(2).breaks(&[G3]);
     witnessed(1).passes();
+}
+
+/// Alice uploads a file that is shared and one that is not, as one batch. The head of her directory
+/// comes first, and is accepted on her phone.
+fn batch(fails: bool) -> Scene {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.share("alice", "n", "bob");
+    let files = [("m", "w2"), ("n", "v2")];
+    let files = files
+        .map(|(name, content)| (name.into(), content.into()))
+        .to_vec();
+    let batch = scene.start("alice", Operation::UploadMany { files });
+    scene.head("alice", 1, 0, 1);
+    if fails {
+        scene.fail(batch, "timeout");
+    }
+    scene.accepted("alice/phone", 1, 1);
+    scene.download("alice/phone", "n", "v1");
+    if !fails {
+        scene.head("alice", 2, 0, 11);
+        scene.end(batch, None);
+    }
+    scene
+}
+
+#[test]
+fn one_head_of_a_batch_tells_nothing_of_the_file_that_has_another() {
+    batch(true).passes();
+    let mut scene = batch(false);
+    scene.passes();
+    scene.download("alice/phone", "n", "v2");
+    scene.download("alice/phone", "n", "v1");
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn the_one_head_of_a_batch_tells_of_all_its_files() {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    let files = [("m", "w2"), ("n", "v2")];
+    let files = files
+        .map(|(name, content)| (name.into(), content.into()))
+        .to_vec();
+    let batch = scene.start("alice", Operation::UploadMany { files });
+    scene.head("alice", 1, 0, 1);
+    scene.end(batch, None);
+    scene.accepted("alice/phone", 1, 1);
+    scene.download("alice/phone", "n", "v1");
+    scene.breaks(&[G3]);
+}
+
+/// Alice, whose directory is space 1, deletes a file that she shares: space 2 is emptied, and the
+/// reply is lost.
+fn deletion(of_the_name: bool) -> Scene {
+    let mut scene = Scene::new();
+    scene.upload("alice", "n", "v1");
+    scene.head("alice", 1, 0, 1);
+    scene.share("alice", "n", "bob");
+    scene.head("alice", 2, 0, 10);
+    let name = b"n".to_vec();
+    let delete = scene.start("alice", Operation::Delete { name });
+    scene.head("alice", 2, 10, 11);
+    if of_the_name {
+        scene.head("alice", 1, 1, 2);
+    }
+    scene.fail(delete, "timeout");
+    scene.accepted("alice/phone", 2, 11);
+    scene
+}
+
+#[test]
+fn an_emptied_file_tells_nothing_of_its_name() {
+    let mut scene = deletion(false);
+    scene.list("alice/phone", &["n"]);
+    scene.passes();
+    let mut scene = deletion(true);
+    scene.accepted("alice/phone", 1, 2);
+    scene.list("alice/phone", &["n"]);
+    scene.breaks(&[G3]);
+}
+
+#[test]
+fn one_file_of_a_batch_that_failed_tells_nothing_of_another() {
+    let part = || {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        let files = [("m", "w2"), ("n", "v2")];
+        let files = files
+            .map(|(name, content)| (name.into(), content.into()))
+            .to_vec();
+        let batch = scene.start("alice", Operation::UploadMany { files });
+        scene.wrote("alice", "head", 1);
+        scene.fail(batch, "timeout");
+        scene
+    };
+    let mut listed = part();
+    listed.list("alice", &["m", "n"]);
+    listed.download("alice", "n", "v1");
+    listed.passes();
+    let name = b"m".to_vec();
+    let gone = listed.start("alice", Operation::Download { name });
+    listed.fail(gone, "no-such-file");
+    listed.breaks(&[G3]);
+    let mut read = part();
+    read.download("alice", "m", "w2");
+    read.download("alice", "n", "v1");
+    read.passes();
+    let mut both = part();
+    both.download("alice", "n", "v2");
+    both.download("alice", "n", "v1");
+    both.breaks(&[G3]);
 }
