@@ -3,6 +3,7 @@
 pub mod acts;
 pub mod attack;
 pub mod catalogue;
+pub mod chaos;
 pub mod chooser;
 pub mod client;
 pub mod codec;

@@ -3,6 +3,7 @@
 mod accounts;
 mod append_cost;
 mod basics;
+mod chaos;
 mod crashes;
 mod files;
 mod frames;
