@@ -12,7 +12,7 @@ use crate::client::ClientChoice;
 use crate::files::Files;
 use crate::quote::{program, quoted};
 use crate::serve::Serve;
-use crate::status::{HELP, HELP_OF_FILES, HELP_OF_OTHERS};
+use crate::status::{HELP, HELP_OF_CHAOS, HELP_OF_FILES, HELP_OF_OTHERS};
 
 /// A storage server that betrays its users on purpose, and the client that must catch it.
 #[derive(Debug, Parser)]
@@ -28,6 +28,7 @@ impl Arguments {
         Self::command().mut_subcommands(|command| {
             let statuses = match command.get_name() {
                 "attack" => HELP,
+                "chaos" => HELP_OF_CHAOS,
                 "check" | "completions" | "explain" | "new-attack" | "serve" => HELP_OF_OTHERS,
                 _ => HELP_OF_FILES,
             };
@@ -47,6 +48,9 @@ impl Arguments {
 pub(crate) enum Command {
     /// Run attack scripts against a client and give a verdict for each
     Attack(Attack),
+    /// Run honest workloads over a bad network, each from a seed, and look for false alarms, lost
+    /// writes, and what no serial order of the operations explains
+    Chaos(Chaos),
     /// Show an attack, a defence, a guarantee or a word of the language: what it is, and what falls
     /// without it
     Explain {
@@ -110,6 +114,22 @@ pub(crate) struct Attack {
     pub(crate) conformance: bool,
 }
 
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Chaos {
+    /// How many runs; each has the seed after the one before
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub(crate) runs: NonZeroUsize,
+    /// The seed of the first run, decimal or 0x and hexadecimal
+    #[arg(long, default_value = "0x1")]
+    pub(crate) seed: Seed,
+    /// The client under test: core or weakened:DEFENCE,...
+    #[arg(long, default_value = "core")]
+    pub(crate) client: ClientChoice,
+    /// How many runs at once [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+}
+
 /// How messages travel between the client under test and the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Way {
@@ -120,12 +140,33 @@ pub(crate) enum Way {
     Http,
 }
 
+/// One for each core, unless the command line says otherwise.
+fn at_once(jobs: Option<NonZeroUsize>) -> NonZeroUsize {
+    let one = NonZeroUsize::MIN;
+    jobs.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(one))
+}
+
+impl Chaos {
+    /// How many runs at once.
+    pub(crate) fn jobs(&self) -> NonZeroUsize {
+        at_once(self.jobs)
+    }
+
+    /// The one command that repeats the run of one seed.
+    pub(crate) fn reproduction(&self, seed: Seed) -> String {
+        let mut command = format!("{} chaos", program());
+        if self.client != ClientChoice::Core {
+            command.push_str(&format!(" --client {}", quoted(&self.client.to_string())));
+        }
+        command.push_str(&format!(" --seed {seed} --runs 1"));
+        command
+    }
+}
+
 impl Attack {
     /// How many scripts run at once.
     pub(crate) fn jobs(&self) -> NonZeroUsize {
-        let one = NonZeroUsize::MIN;
-        self.jobs
-            .unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(one))
+        at_once(self.jobs)
     }
 
     /// The one command that repeats what one script found.
@@ -266,6 +307,24 @@ mod tests {
                     "{command}: {parsed:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn the_reproduction_of_a_chaos_run_parses_back_to_it() {
+        for client in ["core", "weakened:leaf-hash,own-place"] {
+            let words = ["turncoat", "chaos", "--client", client, "--runs", "900"];
+            let Command::Chaos(first) = Arguments::read(words).unwrap().command else {
+                panic!("another command");
+            };
+            assert_eq!((first.seed, first.runs.get()), (Seed(1), 900));
+            let line = first.reproduction(Seed(0x2a));
+            let words = crate::quote::tests::words(&line);
+            let Command::Chaos(again) = Arguments::read(&words).unwrap().command else {
+                panic!("{line}");
+            };
+            assert_eq!(again.client, first.client, "{line}");
+            assert_eq!((again.seed, again.runs.get()), (Seed(0x2a), 1), "{line}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod args;
 mod attack;
+mod chaos;
 mod check;
 mod client;
 mod engine;
@@ -40,6 +41,7 @@ fn perform(command: &Command) -> Status {
     let mut output = io::stdout().lock();
     let outcome = match command {
         Command::Attack(attack) => attack::attack(attack, &mut output),
+        Command::Chaos(order) => chaos::chaos(order, &mut output),
         Command::Explain { id } => explain::explain(id.as_deref(), &mut output),
         Command::Check { file } => check::check(file, &mut output),
         Command::Files(files) => files::perform(files, &mut output),

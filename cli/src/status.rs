@@ -37,6 +37,15 @@ Exit status; 6 and 7 for files, of the others the first in the order 2, 4, 5, 13
   7  no usable answer: none at all, or a refusal, as of a wrong password; nothing is proved
   130  interrupted or terminated before its end; what was finished is told and reported";
 
+/// The statuses of honest workloads over a bad network.
+pub(crate) const HELP_OF_CHAOS: &str = "\
+Exit status; the first that applies in the order 2, 4, 130, 1, 0:
+  0  nothing fell
+  1  something fell: an alarm, a breach, a lost write, or no serial order explains a run
+  2  usage or configuration
+  4  the program or the machine failed outside a run
+  130  interrupted or terminated before its end; what was finished is told";
+
 /// The statuses of commands for people with files.
 pub(crate) const HELP_OF_FILES: &str = "\
 Exit status:

@@ -112,6 +112,11 @@ impl Progress {
         self.bar.inc(1);
     }
 
+    /// One more run is done. May be called from any thread.
+    pub(crate) fn one_more(&self) {
+        self.bar.inc(1);
+    }
+
     /// Removes the bar, so that results start on a clean line.
     pub(crate) fn end(&self) {
         self.bar.finish_and_clear();
@@ -171,6 +176,8 @@ mod tests {
         progress.finished("a\u{1b}b", Verdict::Caught);
         assert_eq!(progress.bar.position(), 1);
         assert_eq!(progress.bar.message(), "a\\u{1b}b caught");
+        progress.one_more();
+        assert_eq!(progress.bar.position(), 2);
         progress.end();
     }
 }

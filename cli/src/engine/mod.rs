@@ -2,6 +2,7 @@
 //!
 //! The other files of the program know these types and no types of the engine.
 
+mod chaos;
 mod convert;
 mod interrupt;
 mod lanes;
@@ -33,6 +34,7 @@ use crate::selection::Selected;
 use crate::status::Fault;
 use crate::terminal::Progress;
 use crate::timeline::Timeline;
+pub(crate) use chaos::{ChaosOutcome, Fell, chaos};
 pub(crate) use interrupt::{interrupted, watch as watch_interrupts};
 use target::Prepared;
 pub(crate) use watch::LIMIT as SCRIPT_LIMIT;
