@@ -1,13 +1,13 @@
 //! The service over HTTP/1.1: every bound on size, time and number is here.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::Response;
@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use turncoat_adversary::honest::native::Handled;
 use turncoat_core::wire::Refusal;
@@ -35,7 +35,8 @@ const PIPE: usize = 1 << 16;
 pub struct Bounds {
     /// Connections at a time; one more is closed at once.
     pub connections: usize,
-    /// Requests that are read and handled at a time; more wait.
+    /// Requests that are handled at a time; more wait. As many of the largest have room in memory
+    /// together, each by what has arrived of it: who sends slowly takes nothing from others.
     pub requests: usize,
     /// For the header of a request, and between two requests.
     pub header_time: Duration,
@@ -64,6 +65,8 @@ struct Shared {
     service: Arc<Service>,
     bounds: Bounds,
     requests: Semaphore,
+    /// Bytes of bodies that there is room for.
+    room: Semaphore,
 }
 
 /// Serves until `stop` is ready; then what is under way is finished, within bounds.
@@ -80,6 +83,7 @@ pub async fn serve(
     let connections = Arc::new(Semaphore::new(bounds.connections));
     let shared = Arc::new(Shared {
         requests: Semaphore::new(bounds.requests),
+        room: Semaphore::new(bounds.requests.saturating_mul(REQUEST_MAX)),
         service,
         bounds,
     });
@@ -167,6 +171,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
 pub async fn converse_over(service: Arc<Service>, bounds: Bounds, bytes: &[u8]) -> Vec<u8> {
     let shared = Arc::new(Shared {
         requests: Semaphore::new(bounds.requests),
+        room: Semaphore::new(bounds.requests.saturating_mul(REQUEST_MAX)),
         service,
         bounds: bounds.clone(),
     });
@@ -227,9 +232,6 @@ async fn answer(shared: &Arc<Shared>, operation: Operation, request: HttpRequest
 
 async fn taken(shared: &Arc<Shared>, operation: Operation, request: HttpRequest) -> Response {
     let path = operation.path();
-    let Ok(_permit) = shared.requests.acquire().await else {
-        return refuse(shared, path, StatusCode::SERVICE_UNAVAILABLE, Refusal::Busy);
-    };
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > REQUEST_MAX) {
@@ -240,8 +242,11 @@ async fn taken(shared: &Arc<Shared>, operation: Operation, request: HttpRequest)
             Refusal::TooLarge,
         );
     }
-    let Ok(body) = to_bytes(request.into_body(), REQUEST_MAX).await else {
+    let Some((body, _room)) = arrived(&shared.room, request.into_body()).await else {
         return refuse(shared, path, StatusCode::BAD_REQUEST, Refusal::Invalid);
+    };
+    let Ok(_permit) = shared.requests.acquire().await else {
+        return refuse(shared, path, StatusCode::SERVICE_UNAVAILABLE, Refusal::Busy);
     };
     let Ok(request) = decode(&body) else {
         return refuse(shared, path, StatusCode::BAD_REQUEST, Refusal::Invalid);
@@ -263,6 +268,24 @@ async fn taken(shared: &Arc<Shared>, operation: Operation, request: HttpRequest)
             Refusal::Busy,
         ),
     }
+}
+
+/// All of a body, if it comes to its end and is not too large, and the room that it takes.
+async fn arrived(room: &Semaphore, mut body: Body) -> Option<(Vec<u8>, SemaphorePermit<'_>)> {
+    let mut bytes = Vec::new();
+    let mut taken = room.acquire_many(0).await.ok()?;
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let Ok(data) = frame.ok()?.into_data() else {
+            continue;
+        };
+        if data.len() > REQUEST_MAX.saturating_sub(bytes.len()) {
+            return None;
+        }
+        let more = u32::try_from(data.len()).ok()?;
+        taken.merge(room.acquire_many(more).await.ok()?);
+        bytes.extend_from_slice(&data);
+    }
+    Some((bytes, taken))
 }
 
 fn respond(shared: &Shared, path: &str, handled: Handled) -> Response {

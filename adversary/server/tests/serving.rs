@@ -398,28 +398,46 @@ fn a_frame_on_another_path_is_refused() {
     assert!(raw(&server, &request).starts_with("HTTP/1.1 400"));
 }
 
+/// Clients that send half of a request and wait, and one that sends nothing.
+fn slow_clients(server: &Server) -> Vec<TcpStream> {
+    let start = b"POST /v1/packs HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nhalf";
+    let connect = || TcpStream::connect(server.address).expect("it listens");
+    let mut slow: Vec<TcpStream> = (0..4).map(|_| connect()).collect();
+    for stream in &mut slow {
+        stream.write_all(start).expect("it reads");
+    }
+    slow.push(connect());
+    slow
+}
+
 #[test]
 fn a_slow_client_stops_nobody_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let bounds = Bounds {
         requests: 2,
-        header_time: Duration::from_secs(1),
-        request_time: Duration::from_secs(4),
+        // Longer than any client waits.
+        header_time: Duration::from_secs(600),
+        request_time: Duration::from_secs(600),
+        stop_time: Duration::ZERO,
         ..Bounds::default()
     };
     let server = Server::start(folder.path(), bounds);
-    let start = b"POST /v1/packs HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nhalf";
-    let slow: Vec<TcpStream> = (0..4)
-        .map(|_| {
-            let mut stream = TcpStream::connect(server.address).expect("it listens");
-            stream.write_all(start).expect("it reads");
-            stream
-        })
-        .collect();
-    let idle = TcpStream::connect(server.address).expect("it listens");
-    let memory = Memory::default();
-    drop(sign_up(&server, &memory, "alice", 0));
-    for mut stream in slow.into_iter().chain([idle]) {
+    let slow = slow_clients(&server);
+    let mut alice = sign_up(&server, &Memory::default(), "alice", 0);
+    now(alice.upload_all(b"notes", b"text")).expect("it is stored");
+    drop(slow);
+}
+
+#[test]
+fn a_slow_client_is_ended() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bounds = Bounds {
+        header_time: Duration::from_secs(1),
+        request_time: Duration::from_secs(1),
+        ..Bounds::default()
+    };
+    let server = Server::start(folder.path(), bounds);
+    for mut stream in slow_clients(&server) {
         let wait = Some(Duration::from_secs(60));
         stream.set_read_timeout(wait).expect("a time");
         let mut answer = Vec::new();
