@@ -145,10 +145,7 @@ mod tests {
             text.contains("30 of 30 runs: something fell in 20, in 2.0 s"),
             "{text}"
         );
-        assert!(
-            text.ends_with("\nturncoat chaos --seed 0x6 --runs 1\n"),
-            "{text}"
-        );
+        assert!(text.ends_with(" chaos --seed 0x6 --runs 1\n"), "{text}");
         assert!(
             !text.contains('\u{1b}') && !text.contains("device("),
             "{text}"
@@ -170,7 +167,7 @@ mod tests {
             text.contains("\ndevice(\"alice/first\").list();\n"),
             "{text}"
         );
-        let last = "\nturncoat chaos --client weakened:own-place --seed 0x1 --runs 1\n";
+        let last = " chaos --client weakened:own-place --seed 0x1 --runs 1\n";
         assert!(text.ends_with(last), "{text}");
     }
 
