@@ -18,6 +18,8 @@ struct Head {
     parent: HeadId,
     height: u64,
     op: usize,
+    /// The event that published it.
+    published: usize,
     /// The operations whose last head in this space is this one or one before it.
     whole: Bits,
     /// The operations that have any head up to this one.
@@ -49,7 +51,7 @@ impl Chain {
             ..Self::default()
         };
         let mut order = Vec::new();
-        for event in history.events() {
+        for (at, event) in history.events().iter().enumerate() {
             if let Event::Published {
                 space,
                 head,
@@ -69,6 +71,7 @@ impl Chain {
                         parent: *parent,
                         height: *height,
                         op,
+                        published: at,
                         whole: Bits::default(),
                         any: Bits::default(),
                     },
@@ -110,6 +113,15 @@ impl Chain {
             let partial = spaces.into_iter().filter(partial);
             self.partial.extend(partial.map(|space| (at, space)));
         }
+    }
+
+    /// Whether what an operation did to its name stood in a head before an event, if it has heads
+    /// that do not tell.
+    pub(crate) fn told_by(&self, op: usize, event: usize) -> bool {
+        let in_part = |space: SpaceId| self.partial.contains(&(op, space));
+        let mut heads = self.heads.values().filter(|head| head.op == op);
+        !heads.clone().any(|head| in_part(head.space))
+            || heads.any(|head| !in_part(head.space) && head.published < event)
     }
 
     /// Gives each head its operations, and each operation its past.

@@ -283,7 +283,13 @@ impl<'h> Case<'h> {
         let names = uses(found.what);
         match names.as_slice() {
             [(name, used)] if denied && !matches!(used, Use::Upload(_) | Use::Receive) => {
-                self.only_delete(op, name)
+                // Of a file that is only emptied yet, the name is in the directory.
+                let deletes = self.only_delete(op, name);
+                let ended = found.ended;
+                deletes
+                    .iter()
+                    .filter(|delete| self.chain.told_by(*delete, ended))
+                    .collect()
             }
             _ => Bits::default(),
         }

@@ -509,6 +509,32 @@ fn an_emptied_file_tells_nothing_of_its_name() {
 }
 
 #[test]
+fn who_was_told_that_an_emptied_file_is_missing_may_list_its_name() {
+    let told = |of_the_name: bool| {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.head("alice", 1, 0, 1);
+        scene.share("alice", "n", "bob");
+        scene.head("alice", 2, 0, 10);
+        scene.list("alice/phone", &["n"]);
+        let name = b"n".to_vec();
+        let delete = scene.start("alice", Operation::Delete { name });
+        scene.head("alice", 2, 10, 11);
+        if of_the_name {
+            scene.head("alice", 1, 1, 2);
+        }
+        scene.fail(delete, "timeout");
+        let name = b"n".to_vec();
+        let gone = scene.start("alice/phone", Operation::Download { name });
+        scene.fail(gone, "no-such-file");
+        scene.list("alice/phone", &["n"]);
+        scene
+    };
+    told(false).passes();
+    told(true).breaks(&[G3]);
+}
+
+#[test]
 fn one_file_of_a_batch_that_failed_tells_nothing_of_another() {
     let part = || {
         let mut scene = Scene::new();
