@@ -421,13 +421,14 @@ impl Moves<'_> {
                 }
             }
             Progress::Entered { invitation, link } => {
-                if !self.taken(*invitation, slot) {
-                    let marker = (self.user, *invitation);
-                    self.does(|world| {
-                        world.names.insert(slot, Entry::Link(*link));
-                        world.received.insert(marker);
-                    });
+                if self.taken(*invitation, slot) {
+                    return;
                 }
+                let marker = (self.user, *invitation);
+                self.does(|world| {
+                    world.names.insert(slot, Entry::Link(*link));
+                    world.received.insert(marker);
+                });
             }
             _ => {}
         }
