@@ -82,7 +82,11 @@ fn asked(new: bool) -> Result<Zeroizing<Vec<u8>>, Fault> {
     let ask = |prompt: &str| {
         rpassword::prompt_password(prompt)
             .map(|answer| Zeroizing::new(answer.into_bytes()))
-            .map_err(|error| Fault::machine(format!("the terminal: {error}")))
+            .map_err(|error| match error.kind() {
+                // The prompt may hear of it before whoever watches for signals does.
+                io::ErrorKind::Interrupted => Fault::interrupted(),
+                _ => Fault::machine(format!("the terminal: {error}")),
+            })
     };
     let password = ask("Password: ")?;
     if new && *ask("Again: ")? != *password {
