@@ -14,3 +14,4 @@ mod resume;
 mod sharing;
 mod trusted_state;
 mod update;
+mod versions;

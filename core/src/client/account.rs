@@ -241,6 +241,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             spaces: BTreeMap::from([(private, space)]),
             contacts: BTreeMap::new(),
             links: BTreeMap::new(),
+            written: BTreeMap::new(),
             evidence: Vec::new(),
             contradictions: Vec::new(),
             forgotten: Vec::new(),

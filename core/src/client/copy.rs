@@ -28,6 +28,7 @@ impl<R, V, E, C> Session<R, V, E, C> {
             spaces: spaces.map(|(id, space)| (*id, copied(space))).collect(),
             contacts: self.contacts.clone(),
             links: self.links.clone(),
+            written: self.written.clone(),
             evidence: self.evidence.clone(),
             contradictions: self.contradictions.clone(),
             forgotten: self.forgotten.clone(),

@@ -11,7 +11,7 @@ use crate::wire::{Entry, LinkEntry};
 use alloc::vec::Vec;
 
 /// Names of which one view tells: their leaves fit into one reply.
-const VIEW_MAX: usize = 2048;
+pub(super) const VIEW_MAX: usize = 2048;
 
 impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// Which of these names the directory does not have, by their place among them.
@@ -103,7 +103,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     }
 
     /// The slots of names, as the newest head of the directory has them.
-    async fn directory_slots(&mut self, names: &[&[u8]]) -> Result<Vec<Tag>, Error> {
+    pub(super) async fn directory_slots(&mut self, names: &[&[u8]]) -> Result<Vec<Tag>, Error> {
         let tags: Vec<Tag> = names
             .iter()
             .map(|name| self.name_tag(name))

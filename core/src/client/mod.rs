@@ -26,6 +26,7 @@ mod sync;
 mod transport;
 mod update;
 mod upload;
+mod version;
 
 pub use account::Identity;
 pub use append::Appending;
@@ -39,6 +40,7 @@ pub use revoke::Revoked;
 pub use share::Invitation;
 pub use update::{Compared, Comparer, Updated, Updating};
 pub use upload::{Begun, Note, Notebook, Uploading};
+pub use version::Version;
 
 use crate::config::Config;
 use crate::env::{Clock, Entropy};
@@ -87,6 +89,8 @@ pub struct Session<R, V, E, C> {
     contacts: BTreeMap<Fingerprint, Contact>,
     /// Which space a name led to last: lets one request ask for both.
     links: BTreeMap<Tag, SpaceId>,
+    /// What this session gave names last.
+    written: BTreeMap<Tag, Version>,
     evidence: Vec<Evidence>,
     contradictions: Vec<Contradiction>,
     forgotten: Vec<Forgotten>,

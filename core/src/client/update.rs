@@ -8,6 +8,7 @@
 use super::Session;
 use super::commit::{Draft, Landed};
 use super::upload::{Destination, Packer, entry, fresh_content_key};
+use super::version::drafted_one;
 use crate::chunk::{
     CONTENT_MAX, SEALED_MAX, SEGMENT_CONTENT_MAX, TAG_SIZE, full_content_of, is_of, record_of,
     resealed, room_of,
@@ -690,7 +691,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Updating<'_, R, V, E, C> {
                 ..Draft::default()
             };
             draft.leaves.insert(to.tag, Some(leaf));
+            let version = drafted_one(to.space, &draft);
             if session.commit(to.space, draft, to.link.as_ref()).await? == Landed::Yes {
+                session.wrote(&self.name, version);
                 return Ok(self.done);
             }
             session.try_again(&mut tries)?;

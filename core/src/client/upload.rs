@@ -6,6 +6,7 @@ use super::locate::{Found, Located};
 use super::stretch::Stretch;
 use super::sync::Want;
 use super::transport::unexpected;
+use super::version::{drafted, drafted_one};
 use crate::chunk::{
     CONTENT_MAX, SEALED_MAX, SEGMENT_CONTENT_MAX, SEGMENT_SEALED_MAX, seal_run, seal_segment,
 };
@@ -360,7 +361,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 draft.leaves.insert(tag, Some(leaf));
             }
             draft.pack = packer.finish();
-            if draft.leaves.is_empty() || self.commit(private, draft, None).await? == Landed::Yes {
+            if draft.leaves.is_empty() {
+                return Ok(linked);
+            }
+            let versions = drafted(private, &draft);
+            if self.commit(private, draft, None).await? == Landed::Yes {
+                self.written.extend(versions);
                 return Ok(linked);
             }
             self.try_again(&mut tries)?;
@@ -475,6 +481,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
             epoch = Some(now);
             let before = to.before.as_ref().map(|found| &found.file);
             let draft = self.draft(space, to.tag, before)?;
+            let version = drafted_one(space, &draft);
             if let Some(notes) = &mut self.notes {
                 // While there still are notes: what the server dropped meanwhile is sent again.
                 self.stretch.check_kept(self.session).await?;
@@ -482,6 +489,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Uploading<'_, R, V, E, C> {
             }
             let landed = self.session.commit(space, draft, to.link.as_ref()).await?;
             if landed == Landed::Yes {
+                self.session.wrote(&self.name, version);
                 return Ok(landed);
             }
             self.session.try_again(&mut tries)?;
