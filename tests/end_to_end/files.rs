@@ -29,7 +29,7 @@ fn awaited(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn signed_up(root: &Path) -> (Server, Device) {
+pub(super) fn signed_up(root: &Path) -> (Server, Device) {
     let server = Server::start(&root.join("store"));
     let alice = Device::new(root, "alice", "laptop");
     alice.does(&server, &["sign-up"]);
@@ -37,7 +37,7 @@ fn signed_up(root: &Path) -> (Server, Device) {
 }
 
 /// The document of a command with `--json`, and its status.
-fn document(device: &Device, server: &Server, words: &[&str]) -> (Value, i32) {
+pub(super) fn document(device: &Device, server: &Server, words: &[&str]) -> (Value, i32) {
     let output = device.run(server, words);
     let text = String::from_utf8(output.stdout).unwrap();
     let document: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
@@ -348,7 +348,7 @@ fn an_interrupt_at_the_prompt_leaves_the_terminal_as_it_was() {
 }
 
 /// The content of a file that no chunk of it is like another.
-fn various(size: usize) -> Vec<u8> {
+pub(super) fn various(size: usize) -> Vec<u8> {
     let words = (0_u64..).map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let bytes = words.flat_map(u64::to_be_bytes);
     bytes.take(size).collect()
@@ -372,7 +372,7 @@ fn size_of(path: &Path) -> u64 {
 }
 
 /// The one file of a folder whose name ends like this, wherever below it is.
-fn found(folder: &Path, holds: &dyn Fn(&Path) -> bool) -> Option<std::path::PathBuf> {
+pub(super) fn found(folder: &Path, holds: &dyn Fn(&Path) -> bool) -> Option<std::path::PathBuf> {
     let entries = fs::read_dir(folder).ok()?.map_while(Result::ok);
     entries
         .map(|entry| entry.path())

@@ -9,6 +9,7 @@ mod interrupt;
 mod new_attack;
 mod scripts;
 mod serve;
+mod trust_times;
 mod turned;
 
 use std::path::Path;

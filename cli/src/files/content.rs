@@ -1,13 +1,13 @@
 //! Files into the store, and what is done to those that are there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use turncoat_core::client::{Comparer, Note};
+use turncoat_core::client::{Comparer, Note, Version};
 use turncoat_core::{Error, Usage};
 
 use super::connect::{Client, Connected, Upload, now};
@@ -17,6 +17,7 @@ use super::journal::Journal;
 use super::names::{given, named, shown};
 use super::progress::Progress;
 use super::report::{Report, listed};
+use super::times::Times;
 use super::told::fault;
 use super::update::{self, Changes};
 use super::{Append, Put, Remove};
@@ -76,6 +77,8 @@ pub(super) fn put(
     put: &Put,
     report: &mut Report,
 ) -> Result<(), Fault> {
+    let (times, note) = Times::open(device.folder(), put.trust_times);
+    note.into_iter().for_each(|note| report.note(note));
     let found = gathered(&put.files, put.name.as_deref(), put.recursive)?;
     for (path, why) in found.passed_over {
         report.note(format!("not stored: {}: {why}", path.display()));
@@ -83,27 +86,59 @@ pub(super) fn put(
     for (name, fault) in found.failed {
         report.failed(&name, fault);
     }
-    let piped = found.sources.iter().any(|source| is_standard(&source.path));
-    let total = found.sources.iter().map(|source| source.size).sum();
+    let sources = not_skipped(client, &times, found.sources, report)?;
+    let piped = sources.iter().any(|source| is_standard(&source.path));
+    let total = sources.iter().map(|source| source.size).sum();
     let mut batch = Batch {
         bar: Progress::new((!piped).then_some(total)),
         files: Vec::new(),
         held: 0,
+        times,
     };
-    for source in found.sources {
-        let stored = match source.size > SMALL || is_standard(&source.path) {
-            true => stream(client, device, &source, put.changes, &batch.bar, report)
-                .map(|moved| did(report, "stored", &source.name, moved, json!({}))),
-            false => batch.add(client, &source, report),
-        };
-        match stored {
-            Ok(()) => {}
-            Err(Failed::Alone(fault)) => report.failed(&source.name, fault),
-            Err(Failed::All(fault)) => return Err(fault),
-        }
-    }
-    batch.flush(client, report)?;
+    let stored = batch.store(client, device, sources, put.changes, report);
+    // Of what failed, what had been stored before is noted as well.
+    let note = batch.times.end();
+    note.into_iter().for_each(|note| report.note(note));
+    stored?;
     report.end("put")
+}
+
+/// The files that have to be read. The others look as they did when they were stored, and what is
+/// stored now is what was stored then.
+fn not_skipped(
+    client: &mut Client,
+    times: &Times,
+    sources: Vec<Source>,
+    report: &mut Report,
+) -> Result<Vec<Source>, Fault> {
+    let known = |source: &Source| match is_standard(&source.path) {
+        true => None,
+        false => times.version(source),
+    };
+    let alike = sources.iter().filter(|source| known(source).is_some());
+    let names: Vec<&[u8]> = alike.map(|source| &*source.name).collect();
+    if names.is_empty() {
+        return Ok(sources);
+    }
+    let stored = now(client.versions(&names)).map_err(|error| fault("put", &error))?;
+    let stored: BTreeMap<Vec<u8>, Option<Version>> =
+        names.iter().map(|name| name.to_vec()).zip(stored).collect();
+    let mut others = Vec::new();
+    for source in sources {
+        let now = stored.get(&source.name).copied().flatten();
+        if now.is_none() || now != known(&source) {
+            others.push(source);
+            continue;
+        }
+        let Source { name, size, .. } = source;
+        let line = format!(
+            "skipped {} ({size} bytes): size and times are those of what is stored",
+            shown(&name)
+        );
+        let item = json!({ "name": named(&name), "bytes": size, "skipped": true });
+        report.did(line, item);
+    }
+    Ok(others)
 }
 
 /// Tells of one file.
@@ -132,28 +167,54 @@ pub(super) fn did(report: &mut Report, what: &str, name: &[u8], moved: Moved, mu
     report.did(line, more);
 }
 
-/// Small files that wait to be stored under one head.
+/// Small files that wait to be stored under one head, and what is noted of all.
 struct Batch {
     bar: Progress,
-    files: Vec<(Vec<u8>, Vec<u8>)>,
+    files: Vec<(Source, Vec<u8>)>,
     held: usize,
+    times: Times,
 }
 
 impl Batch {
+    /// Stores files: the small ones together, each of the others by itself.
+    fn store(
+        &mut self,
+        client: &mut Client,
+        device: &Device,
+        sources: Vec<Source>,
+        changes: bool,
+        report: &mut Report,
+    ) -> Result<(), Fault> {
+        for source in sources {
+            let name = source.name.clone();
+            let stored = match source.size > SMALL || is_standard(&source.path) {
+                true => stream(client, device, &source, changes, &self.bar, report)
+                    .map(|moved| self.stored(client, &source, moved, report)),
+                false => self.add(client, source, report),
+            };
+            match stored {
+                Ok(()) => {}
+                Err(Failed::Alone(fault)) => report.failed(&name, fault),
+                Err(Failed::All(fault)) => return Err(fault),
+            }
+        }
+        self.flush(client, report)
+    }
+
     fn add(
         &mut self,
         client: &mut Client,
-        source: &Source,
+        source: Source,
         report: &mut Report,
     ) -> Result<(), Failed> {
-        let content = whole(source).map_err(Failed::Alone)?;
+        let content = whole(&source).map_err(Failed::Alone)?;
         let full = self.held + content.len() > BATCH_BYTES || self.files.len() >= BATCH_FILES;
         if full {
             self.flush(client, report).map_err(Failed::All)?;
         }
         self.held += content.len();
         self.bar.add(content.len() as u64);
-        self.files.push((source.name.clone(), content));
+        self.files.push((source, content));
         Ok(())
     }
 
@@ -161,18 +222,28 @@ impl Batch {
         if self.files.is_empty() {
             return Ok(());
         }
-        let files: Vec<(&[u8], &[u8])> = self.files.iter().map(|(n, c)| (&**n, &**c)).collect();
+        let files = self.files.iter();
+        let files: Vec<(&[u8], &[u8])> = files.map(|(of, c)| (&*of.name, &**c)).collect();
         let what = match files.as_slice() {
             [(name, _)] => format!("put {}", shown(name)),
             files => format!("put {} files", files.len()),
         };
         now(client.upload_many(&files)).map_err(|error| fault(&what, &error))?;
-        for (name, content) in self.files.drain(..) {
+        for (source, content) in std::mem::take(&mut self.files) {
             let moved = Moved::all(content.len() as u64);
-            did(report, "stored", &name, moved, json!({}));
+            self.stored(client, &source, moved, report);
         }
         self.held = 0;
         Ok(())
+    }
+
+    /// Notes and tells that a file was stored.
+    fn stored(&mut self, client: &Client, source: &Source, moved: Moved, report: &mut Report) {
+        if !is_standard(&source.path) {
+            let version = client.written(&source.name).ok().flatten();
+            self.times.stored(source, version);
+        }
+        did(report, "stored", &source.name, moved, json!({}));
     }
 }
 

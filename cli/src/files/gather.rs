@@ -17,10 +17,26 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) name: Vec<u8>,
     pub(super) size: u64,
+    /// When its content was written last, as its owner says: in seconds and nanoseconds.
+    pub(super) modified: (i64, i64),
     /// When it was changed last, in seconds and nanoseconds, as it was found.
     pub(super) changed: (i64, i64),
     /// Which file of the machine it is.
     pub(super) inode: (u64, u64),
+}
+
+impl Source {
+    /// A file as it was found.
+    fn of(path: PathBuf, name: Vec<u8>, metadata: &Metadata) -> Self {
+        Self {
+            path,
+            name,
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: changed(metadata),
+            inode: inode(metadata),
+        }
+    }
 }
 
 /// When a file was changed last; its owner cannot turn that back.
@@ -62,6 +78,7 @@ pub(super) fn gathered(
                 path: path.clone(),
                 name: kept(name.unwrap_or_default())?.to_vec(),
                 size: 0,
+                modified: (0, 0),
                 changed: (0, 0),
                 inode: (0, 0),
             });
@@ -70,13 +87,9 @@ pub(super) fn gathered(
         let metadata = fs::metadata(path).map_err(|error| unread(path, &error))?;
         if metadata.is_file() {
             let name = name.ok_or_else(|| unread(path, &"this path has no name; say --name"))?;
-            found.sources.push(Source {
-                path: path.clone(),
-                name: kept(name)?.to_vec(),
-                size: metadata.len(),
-                changed: changed(&metadata),
-                inode: inode(&metadata),
-            });
+            let name = kept(name)?.to_vec();
+            let source = Source::of(path.clone(), name, &metadata);
+            found.sources.push(source);
         } else if !metadata.is_dir() {
             return Err(unread(path, &"neither file nor folder"));
         } else if !recursive {
@@ -133,13 +146,7 @@ fn below(folder: &Path, above: &[u8], found: &mut Gathered) -> Result<(), Fault>
             match metadata {
                 Ok((kind, _)) if kind.is_dir() => within.push((path, [&*name, b"/"].concat())),
                 Ok((kind, metadata)) if kind.is_file() => match kept(&name) {
-                    Ok(_) => found.sources.push(Source {
-                        path,
-                        name,
-                        size: metadata.len(),
-                        changed: changed(&metadata),
-                        inode: (metadata.dev(), metadata.ino()),
-                    }),
+                    Ok(_) => found.sources.push(Source::of(path, name, &metadata)),
                     Err(fault) => found.failed.push((name, fault)),
                 },
                 Ok((kind, _)) => found.passed_over.push((path, no_file(kind))),

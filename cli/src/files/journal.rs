@@ -135,7 +135,7 @@ pub(super) fn forget(device: &Path) -> Result<(), Unusable> {
     gone(fs::remove_dir_all(folder(device)))
 }
 
-fn gone(removed: io::Result<()>) -> Result<(), Unusable> {
+pub(super) fn gone(removed: io::Result<()>) -> Result<(), Unusable> {
     match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Unusable),
         _ => Ok(()),
@@ -177,7 +177,7 @@ fn created(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-fn array<const N: usize>(digits: &Value) -> Option<[u8; N]> {
+pub(super) fn array<const N: usize>(digits: &Value) -> Option<[u8; N]> {
     bytes(digits.as_str()?)?.try_into().ok()
 }
 
@@ -201,6 +201,7 @@ mod tests {
             path: "anywhere".into(),
             name: b"\xff".to_vec(),
             size: 9,
+            modified: (0, 0),
             changed: (1, 2),
             inode: (3, 4),
         }

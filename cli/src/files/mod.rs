@@ -14,6 +14,7 @@ mod password;
 mod people;
 mod progress;
 mod report;
+mod times;
 mod told;
 mod update;
 
@@ -75,6 +76,11 @@ pub(crate) struct Put {
     /// did, and what was in their place can be read by those who are given the file later
     #[arg(long)]
     changes: bool,
+    /// Do not even read a file whose path, size and times are what this device noted when it stored
+    /// it with this word, if the server's newest head still names that very version of it. A change
+    /// that keeps size and times is missed, and the server need not show that it has the content
+    #[arg(long)]
+    trust_times: bool,
     #[command(flatten)]
     account: Account,
 }
@@ -211,8 +217,11 @@ fn work(files: &Files, output: &mut impl Write, report: &mut Report) -> Result<(
     if matches!(files, Files::Get(_) | Files::Ls(_)) && !client.opened().monotone {
         report.note(people::UNKNOWN_AGE.to_owned());
     }
-    if !client.forgotten().is_empty() && journal::forget(device.folder()).is_err() {
-        return Err(Fault::machine("the notes on uploads cannot be thrown away"));
+    if !client.forgotten().is_empty() {
+        let folder = device.folder();
+        journal::forget(folder)
+            .and_then(|()| times::forget(folder))
+            .map_err(|_| Fault::machine("the notes on uploads and files cannot be thrown away"))?;
     }
     let client = &mut client;
     let began = Instant::now();

@@ -52,6 +52,14 @@ pub(super) fn named(name: &[u8]) -> Value {
     }
 }
 
+/// The name that was written down.
+pub(super) fn unnamed(named: &Value) -> Option<Vec<u8>> {
+    match named {
+        Value::String(text) => Some(text.clone().into_bytes()),
+        named => bytes(named["hex"].as_str()?),
+    }
+}
+
 /// Bytes as hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -90,7 +98,7 @@ pub(super) fn local(name: &[u8]) -> Result<PathBuf, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, hex, kept, local, named, shown};
+    use super::{bytes, hex, kept, local, named, shown, unnamed};
     use serde_json::json;
 
     #[test]
@@ -122,6 +130,9 @@ mod tests {
         assert_eq!(named(b"a\nb"), json!("a\nb"));
         assert_eq!(named(b"a\xff"), json!({ "hex": "61ff" }));
         assert_ne!(named(b"\xff"), named(b"\xfe"));
+        for name in [&b""[..], b"a\nb", b"a\xff"] {
+            assert_eq!(unnamed(&named(name)).as_deref(), Some(name));
+        }
         assert!(kept(b"").is_ok() && kept(&[b'x'; 16 << 10]).is_ok());
         assert!(kept(&[b'x'; (16 << 10) + 1]).is_err());
     }
