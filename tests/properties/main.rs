@@ -14,4 +14,5 @@ mod resume;
 mod sharing;
 mod trusted_state;
 mod update;
+mod update_lies;
 mod versions;

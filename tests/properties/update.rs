@@ -9,25 +9,25 @@ use turncoat_core::{Error, Unavailable, Usage, Violation};
 use turncoat_tests::{Deployment, Device, TestSession, now};
 
 /// Content of a full chunk, and sealed bytes of one.
-const CHUNK: usize = 65_532;
+pub(super) const CHUNK: usize = 65_532;
 const SEALED: u64 = 65_552;
 /// What an update may send beside the chunks that changed.
 const CONSTANT: u64 = 12 << 10;
 
 /// Bytes of which no two stretches are alike.
-fn noise(seed: u64, size: usize) -> Vec<u8> {
+pub(super) fn noise(seed: u64, size: usize) -> Vec<u8> {
     let words = (1_u64..).map(|at| (at ^ seed << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let words = words.map(|word| word ^ word >> 29);
     words.flat_map(u64::to_be_bytes).take(size).collect()
 }
 
-fn read(session: &mut TestSession, name: &[u8]) -> Vec<u8> {
+pub(super) fn read(session: &mut TestSession, name: &[u8]) -> Vec<u8> {
     let read = now(session.download_all(name));
     read.expect("the file is there").0
 }
 
 /// What a device without memory reads.
-fn read_anew(world: &Deployment, name: &[u8]) -> Vec<u8> {
+pub(super) fn read_anew(world: &Deployment, name: &[u8]) -> Vec<u8> {
     let device = world.device("alice", "anew");
     read(&mut device.login().expect("a login"), name)
 }
