@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 mod bad_input;
+mod between;
+mod changes;
 mod chaos;
 mod external;
 mod files;

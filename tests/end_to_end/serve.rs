@@ -14,7 +14,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_turncoat");
 /// A server process; killed when the test is over, if it is still there.
 pub(super) struct Server {
     child: Child,
-    address: String,
+    pub(super) address: String,
 }
 
 impl Server {
@@ -77,11 +77,16 @@ impl Device {
     }
 
     pub(super) fn command(&self, server: &Server, words: &[&str]) -> Command {
+        self.command_at(&server.address, words)
+    }
+
+    /// A command for the server at an address.
+    pub(super) fn command_at(&self, address: &str, words: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command
             .args(words)
             .args(["--password-file", "password", "--state", "state"])
-            .args(["--user", self.user, "--server", &server.address])
+            .args(["--user", self.user, "--server", address])
             .current_dir(&self.folder)
             .stdin(Stdio::null());
         command

@@ -122,3 +122,39 @@ fn poured(updating: &mut Update<'_>, source: &Source, bar: &Progress) -> Result<
         Ok(size)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::unfit;
+    use turncoat_core::{Error, LocalState, Unavailable, Usage, Violation};
+
+    #[test]
+    fn only_what_a_whole_upload_does_without_leads_to_one() {
+        let unfits: [(Error, &str); 3] = [
+            (Usage::Full.into(), "in too many pieces"),
+            (Unavailable::Contended.into(), "somebody else wrote to it"),
+            (Unavailable::Refused.into(), "does not show what was there"),
+        ];
+        for (error, why) in unfits {
+            let said = unfit(&error).unwrap_or_default();
+            assert!(said.contains(why), "{error}: {said}");
+            assert!(said.ends_with("all of the file was sent anew"), "{said}");
+        }
+        let ends: [Error; 11] = [
+            Violation::Misbound.into(),
+            Violation::Missing.into(),
+            Violation::Truncated.into(),
+            Violation::OutOfTurn.into(),
+            Unavailable::Busy.into(),
+            Unavailable::CutOff.into(),
+            Unavailable::Timeout.into(),
+            Unavailable::Withheld.into(),
+            Unavailable::Closed.into(),
+            Unavailable::LocalState(LocalState::Unwritable).into(),
+            Usage::TooLong.into(),
+        ];
+        for error in ends {
+            assert_eq!(unfit(&error), None, "{error}");
+        }
+    }
+}
