@@ -46,6 +46,11 @@ impl Progress {
         self.bar.inc(bytes);
     }
 
+    /// How many have moved.
+    pub(super) fn position(&self) -> u64 {
+        self.bar.position()
+    }
+
     /// So many had moved before, and count for no rate.
     pub(super) fn start_at(&self, bytes: u64) {
         self.bar.set_position(bytes);
@@ -74,6 +79,10 @@ mod tests {
         progress.began = Instant::now() - PATIENCE;
         progress.add(2);
         assert!(progress.shown.get());
-        assert_eq!(progress.bar.position(), 6);
+        assert_eq!(progress.position(), 6);
+        // What moves once more is counted once more.
+        progress.start_at(4);
+        progress.add(2);
+        assert_eq!(progress.position(), 6);
     }
 }

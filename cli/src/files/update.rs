@@ -61,11 +61,13 @@ pub(super) fn only_changes(
     if updating.comparer().comparable() < source.size / 2 {
         return Ok(Changes::Unlike);
     }
+    // What is sent anew is counted anew, and the files before this one stay counted.
+    let counted = bar.position();
     let size = match poured(&mut updating, source, bar) {
         Ok(size) => size,
         Err(Cut::Unread(failed)) => return Err(failed),
         Err(Cut::Failed(error)) => {
-            bar.start_at(0);
+            bar.start_at(counted);
             return failed(error);
         }
     };
@@ -77,7 +79,7 @@ pub(super) fn only_changes(
             kept: done.kept,
         })),
         Err(error) => {
-            bar.start_at(0);
+            bar.start_at(counted);
             failed(error)
         }
     }
@@ -90,16 +92,20 @@ enum Cut {
 }
 
 /// Reads all of a file and adds it, stretch by stretch, while threads beside this one compare what
-/// was read before.
+/// was read before. A stretch counts as moved once it was compared, and what had to be was sent.
 fn poured(updating: &mut Update<'_>, source: &Source, bar: &Progress) -> Result<u64, Cut> {
     let unread = |error| Cut::Unread(Failed::Alone(unread(&source.path, &error)));
     let mut reader = opened(&source.path).map_err(unread)?;
     let comparer = updating.comparer();
     let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
     thread::scope(|scope| {
-        let mut add = |compared: ScopedJoinHandle<'_, Compared>| match compared.join() {
-            Ok(compared) => now(updating.add(compared)).map_err(Cut::Failed),
-            Err(panic) => std::panic::resume_unwind(panic),
+        let mut add = |(compared, read): (ScopedJoinHandle<'_, Compared>, usize)| {
+            match compared.join() {
+                Ok(compared) => now(updating.add(compared)).map_err(Cut::Failed)?,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+            bar.add(read as u64);
+            Ok(())
         };
         let mut under_way = VecDeque::new();
         let mut size = 0;
@@ -111,9 +117,9 @@ fn poured(updating: &mut Update<'_>, source: &Source, bar: &Progress) -> Result<
             }
             stretch.truncate(read);
             let comparer = &comparer;
-            under_way.push_back(scope.spawn(move || comparer.compare(size, stretch)));
+            let compared = scope.spawn(move || comparer.compare(size, stretch));
+            under_way.push_back((compared, read));
             size += read as u64;
-            bar.add(read as u64);
             if under_way.len() >= threads.min(AT_A_TIME) {
                 under_way.pop_front().map_or(Ok(()), &mut add)?;
             }
