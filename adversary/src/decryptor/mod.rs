@@ -89,13 +89,17 @@ pub fn open(
         }
     }
     work.opened.user = user.to_owned();
+    let mut tried = BTreeSet::new();
     for (key, bag) in std::mem::take(&mut work.bags) {
         if bag.user.0 == id
             && let Some(secrets) = work.open_bag(realm, password, &bag)
         {
             work.opens(&key);
             work.epoch_key((secrets.space, 1), secrets.epoch_key);
-            if let Some(decryption) = decryption_key(&secrets) {
+            // What stayed closed to a key stays closed to it.
+            if let Some(decryption) = decryption_key(&secrets)
+                && tried.insert(secrets.decryption)
+            {
                 work.open_envelopes(&decryption);
             }
         }

@@ -21,29 +21,26 @@ const SECRET_MIN: usize = 16;
 const VARIETY_MIN: usize = 8;
 
 /// What is looked for in every message.
-#[derive(Default)]
 struct Probes {
-    /// What a probe means: the secret, and how it is written.
-    meanings: BTreeMap<u128, (usize, &'static str)>,
-    /// Which ends probes have: most windows are told from all probes by theirs.
-    ends: Vec<bool>,
+    /// What each probe means, in their order: the secret, and how it is written.
+    meanings: Vec<(u128, usize, &'static str)>,
+    /// Which ends probes have, a bit each: most windows are told from all probes by theirs.
+    ends: Vec<u64>,
 }
 
 pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
     let mut secrets = secrets(case, facts);
-    let mut wanted = Probes::default();
+    let mut wanted = Vec::new();
     for (at, secret) in secrets.iter().enumerate() {
-        for (probe, how) in probes(secret) {
-            wanted.add(probe, (at, how));
-        }
+        wanted.extend(probes(secret).map(|(probe, how)| (probe, at, how)));
     }
-    for (secret, hash) in hashes(case, facts) {
+    for (secret, digests) in hashes(case, facts) {
         let at = secrets.len();
         secrets.push(secret);
-        for (probe, _) in probes(&hash) {
-            wanted.add(probe, (at, "hashed without a key"));
-        }
+        let probes = digests.iter().flat_map(|digest| probes(digest));
+        wanted.extend(probes.map(|(probe, _)| (probe, at, "hashed without a key")));
     }
+    let wanted = Probes::of(wanted);
     if wanted.meanings.is_empty() {
         return;
     }
@@ -65,7 +62,7 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
                     Some(*operation),
                     format!(
                         "a {kind:?} request holds the secret {}, {how}",
-                        quote(&secrets[secret])
+                        quote(secrets[secret])
                     ),
                 );
             }
@@ -75,7 +72,7 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
 
 /// The canaries, the passwords, and stretches of every content and name that was given to a client
 /// to keep secret.
-fn secrets(case: &Case<'_>, facts: &Facts) -> Vec<Vec<u8>> {
+fn secrets<'c>(case: &Case<'c>, facts: &'c Facts) -> Vec<&'c [u8]> {
     let mut secrets: BTreeSet<&[u8]> = facts.passwords.iter().map(Vec::as_slice).collect();
     let mut public: Vec<&[u8]> = Vec::new();
     for event in case.history.events() {
@@ -96,23 +93,19 @@ fn secrets(case: &Case<'_>, facts: &Facts) -> Vec<Vec<u8>> {
             }
         }
     }
-    let telling = |secret: &&&[u8]| {
+    let telling = |secret: &&[u8]| {
         let variety: BTreeSet<u8> = secret.iter().copied().collect();
         // Shorter ones tell nothing; an empty one would even be part of everything.
         secret.len() >= SECRET_MIN
             && variety.len() >= VARIETY_MIN
             && !public.iter().any(|public| contains(public, secret))
     };
-    secrets
-        .iter()
-        .filter(telling)
-        .map(|secret| secret.to_vec())
-        .collect()
+    secrets.into_iter().filter(telling).collect()
 }
 
 /// Names and passwords with their bare hashes, which whoever guesses them can check: alone, or
 /// behind one byte that tells what they are.
-fn hashes(case: &Case<'_>, facts: &Facts) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn hashes<'c>(case: &Case<'c>, facts: &'c Facts) -> Vec<(&'c [u8], Vec<Vec<u8>>)> {
     const KINDS: u8 = 4;
     const BETWEEN: [&[u8]; 6] = [b"", b"/", b":", b"|", b"\0", b" "];
     let users: BTreeSet<&[u8]> = case
@@ -125,25 +118,24 @@ fn hashes(case: &Case<'_>, facts: &Facts) -> Vec<(Vec<u8>, Vec<u8>)> {
     for op in &case.truth.ops {
         guessed.extend(uses(op.what).into_iter().map(|(name, _)| name));
     }
-    let mut hashes = Vec::new();
-    for secret in guessed
-        .difference(&users)
+    let guessed = guessed.difference(&users).copied();
+    let mut hashes: Vec<(&[u8], Vec<Vec<u8>>)> = guessed
         .filter(|secret| !secret.is_empty())
-    {
-        hashes.extend(digests(secret).map(|digest| (secret.to_vec(), digest)));
-        for user in &users {
-            for between in BETWEEN {
-                for parts in [[*user, between, *secret], [*secret, between, *user]] {
-                    let joined = parts.concat();
-                    hashes.extend(digests(&joined).map(|digest| (secret.to_vec(), digest)));
+        .map(|secret| {
+            let mut found = digests(&[secret]).to_vec();
+            for user in &users {
+                for between in BETWEEN {
+                    found.extend(digests(&[user, between, secret]));
+                    found.extend(digests(&[secret, between, user]));
                 }
             }
-        }
-        for kind in 0..KINDS {
-            let behind = Sha256::new_with_prefix([kind]).chain_update(secret);
-            hashes.push((secret.to_vec(), behind.finalize().to_vec()));
-        }
-    }
+            for kind in 0..KINDS {
+                let behind = Sha256::new_with_prefix([kind]).chain_update(secret);
+                found.push(behind.finalize().to_vec());
+            }
+            (secret, found)
+        })
+        .collect();
     // Whoever has the content confirms that it is stored by a hash that depends on nothing else.
     let contents = case.truth.ops.iter().flat_map(|op| uses(op.what));
     let contents: BTreeSet<&[u8]> = contents
@@ -153,20 +145,32 @@ fn hashes(case: &Case<'_>, facts: &Facts) -> Vec<(Vec<u8>, Vec<u8>)> {
         })
         .filter(|content| !content.is_empty() && !users.contains(content))
         .collect();
-    for content in contents {
-        hashes.extend(digests(content).map(|digest| (content.to_vec(), digest)));
-    }
+    hashes.extend(
+        contents
+            .into_iter()
+            .map(|content| (content, digests(&[content]).to_vec())),
+    );
     hashes
 }
 
-/// What the usual hash functions without a key make of something.
-fn digests(bytes: &[u8]) -> [Vec<u8>; 4] {
+/// What the usual hash functions without a key make of something, given in parts.
+fn digests(parts: &[&[u8]]) -> [Vec<u8>; 4] {
+    let once = digest::<Sha256>(parts);
+    let twice = Sha256::digest(&once).to_vec();
     [
-        Sha256::digest(bytes).to_vec(),
-        Sha512::digest(bytes).to_vec(),
-        Sha384::digest(bytes).to_vec(),
-        Sha256::digest(Sha256::digest(bytes)).to_vec(),
+        once,
+        twice,
+        digest::<Sha512>(parts),
+        digest::<Sha384>(parts),
     ]
+}
+
+fn digest<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
+    let mut hash = D::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize().to_vec()
 }
 
 /// The beginning, the middle and the end of a content.
@@ -186,67 +190,89 @@ fn contains(public: &[u8], secret: &[u8]) -> bool {
 }
 
 /// The secret as it would look, each encoding by its first sixteen bytes.
-fn probes(secret: &[u8]) -> Vec<(u128, &'static str)> {
-    let mut forms: Vec<(Vec<u8>, &'static str)> = vec![
-        (secret.to_vec(), "as it is"),
-        (secret.iter().rev().copied().collect(), "reversed"),
-        (hex(secret, b"0123456789abcdef"), "in hexadecimal"),
-        (hex(secret, b"0123456789ABCDEF"), "in hexadecimal"),
+fn probes(secret: &[u8]) -> impl Iterator<Item = (u128, &'static str)> {
+    let hex = |digits| probe(hex(secret, digits));
+    // One of three alignments is the one at which the secret begins inside something longer.
+    let base64 = move |skipped: usize, last: &[u8; 2]| {
+        let from = secret.get(skipped..).unwrap_or_default();
+        probe(base64(from, *last))
+    };
+    let forms = [
+        (probe(secret.iter().copied()), "as it is"),
+        (probe(secret.iter().rev().copied()), "reversed"),
+        (hex(b"0123456789abcdef"), "in hexadecimal"),
+        (hex(b"0123456789ABCDEF"), "in hexadecimal"),
+        (base64(0, b"+/"), "in base64"),
+        (base64(1, b"+/"), "in base64"),
+        (base64(2, b"+/"), "in base64"),
+        (base64(0, b"-_"), "in base64 for URLs"),
+        (base64(1, b"-_"), "in base64 for URLs"),
+        (base64(2, b"-_"), "in base64 for URLs"),
     ];
-    for skipped in 0..3 {
-        // One of three alignments is the one at which the secret begins inside something longer.
-        for (alphabet, how) in [(b"+/", "in base64"), (b"-_", "in base64 for URLs")] {
-            forms.push((base64(&secret[skipped.min(secret.len())..], *alphabet), how));
-        }
-    }
     forms
         .into_iter()
-        .filter_map(|(form, how)| Some((u128::from_be_bytes(*form.first_chunk()?), how)))
-        .collect()
+        .filter_map(|(probe, how)| Some((probe?, how)))
 }
 
-fn hex(bytes: &[u8], digits: &[u8; 16]) -> Vec<u8> {
-    bytes
-        .iter()
-        .flat_map(|byte| {
-            [
-                digits[usize::from(byte >> 4)],
-                digits[usize::from(byte & 15)],
-            ]
-        })
-        .collect()
+/// The first sixteen bytes of a form, if it has so many.
+fn probe(form: impl Iterator<Item = u8>) -> Option<u128> {
+    let mut first = [0; PROBE];
+    let mut form = form.take(PROBE);
+    for byte in &mut first {
+        *byte = form.next()?;
+    }
+    Some(u128::from_be_bytes(first))
+}
+
+fn hex(bytes: &[u8], digits: &[u8; 16]) -> impl Iterator<Item = u8> {
+    bytes.iter().flat_map(|byte| {
+        [
+            digits[usize::from(byte >> 4)],
+            digits[usize::from(byte & 15)],
+        ]
+    })
 }
 
 /// Whole groups of three bytes alone: the rest depends on what follows.
-fn base64(bytes: &[u8], last: [u8; 2]) -> Vec<u8> {
-    let digit = |value: u32| match value & 63 {
+fn base64(bytes: &[u8], last: [u8; 2]) -> impl Iterator<Item = u8> {
+    let digit = move |value: u32| match value & 63 {
         value @ 0..=25 => b'A' + value as u8,
         value @ 26..=51 => b'a' + (value - 26) as u8,
         value @ 52..=61 => b'0' + (value - 52) as u8,
         62 => last[0],
         _ => last[1],
     };
-    bytes
-        .chunks_exact(3)
-        .flat_map(|group| {
-            let value = u32::from_be_bytes([0, group[0], group[1], group[2]]);
-            [18, 12, 6, 0].map(|shift| digit(value >> shift))
-        })
-        .collect()
+    bytes.chunks_exact(3).flat_map(move |group| {
+        let value = u32::from_be_bytes([0, group[0], group[1], group[2]]);
+        [18, 12, 6, 0].map(|shift| digit(value >> shift))
+    })
 }
 
 impl Probes {
     /// Bits of a probe's end.
     const END: u32 = 20;
 
-    fn end(window: u128) -> usize {
-        (window & ((1 << Self::END) - 1)) as usize
+    fn of(mut meanings: Vec<(u128, usize, &'static str)>) -> Self {
+        // What comes first tells what a probe means: the sort is stable.
+        meanings.sort_by_key(|(probe, ..)| *probe);
+        meanings.dedup_by_key(|(probe, ..)| *probe);
+        let mut ends = vec![0; 1 << (Self::END - 6)];
+        for (probe, ..) in &meanings {
+            let (word, bit) = Self::end(*probe);
+            ends[word] |= bit;
+        }
+        Self { meanings, ends }
     }
 
-    fn add(&mut self, probe: u128, meaning: (usize, &'static str)) {
-        self.ends.resize(1 << Self::END, false);
-        self.ends[Self::end(probe)] = true;
-        self.meanings.entry(probe).or_insert(meaning);
+    /// The word and the bit of a window's end.
+    fn end(window: u128) -> (usize, u64) {
+        let end = window & ((1 << Self::END) - 1);
+        ((end >> 6) as usize, 1 << (end & 63))
+    }
+
+    fn may_be(&self, window: u128) -> bool {
+        let (word, bit) = Self::end(window);
+        self.ends[word] & bit != 0
     }
 
     /// The secrets that occur in a message.
@@ -256,10 +282,13 @@ impl Probes {
         for (at, byte) in bytes.iter().enumerate() {
             window = window << 8 | u128::from(*byte);
             if at + 1 >= PROBE
-                && self.ends[Self::end(window)]
-                && let Some((secret, how)) = self.meanings.get(&window)
+                && self.may_be(window)
+                && let Ok(at) = self
+                    .meanings
+                    .binary_search_by_key(&window, |(probe, ..)| *probe)
             {
-                found.entry(*secret).or_insert(*how);
+                let (_, secret, how) = self.meanings[at];
+                found.entry(secret).or_insert(how);
             }
         }
         found.into_iter().collect()
@@ -305,9 +334,9 @@ mod tests {
     #[test]
     fn the_secret_in_base64_at_any_alignment_is_a_breach() {
         for before in 0..3 {
-            let encoded = super::base64(&around(SECRET, before), *b"+/");
-            sent(&around(&encoded, 5)).breaks(&[G6]);
-            let encoded = super::base64(&around(SECRET, before), *b"-_");
+            let encode = |last| super::base64(&around(SECRET, before), last).collect::<Vec<_>>();
+            sent(&around(&encode(*b"+/"), 5)).breaks(&[G6]);
+            let encoded = encode(*b"-_");
             sent(&encoded).breaks(&[G6]);
         }
     }
