@@ -14,6 +14,7 @@ pub mod front;
 pub mod fuzzing;
 pub mod history;
 pub mod honest;
+mod memo;
 pub mod oracle;
 pub mod pool;
 pub mod run;

@@ -1,14 +1,13 @@
 //! The formulas of suite 1, written a second time: labels, derivations, and what is sealed how.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-
 use aes_gcm::aead::{AeadInOut, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Tag};
 use hmac::{Hmac, Mac};
 use rsa::{BoxedUint, Oaep, PrivateKey};
 use sha2::{Digest, Sha256};
 use turncoat_core::wire::{Blob, Envelope, Frame, KdfParams, Writer};
+
+use crate::memo::Memo;
 
 /// What is sealed; one byte of the associated data.
 pub(super) const BAG: u8 = 1;
@@ -153,30 +152,19 @@ pub(super) fn unpadded(padded: &[u8]) -> Option<&[u8]> {
     rest.get(..usize::try_from(u32::from_be_bytes(*size)).ok()?)
 }
 
-/// Keys that are remembered, at most: those of a script's users, several times over.
-const KEYS_MAX: usize = 64;
-
 thread_local! {
-    static KEYS: RefCell<BTreeMap<[Vec<u8>; 2], PrivateKey>> = const { RefCell::new(BTreeMap::new()) };
+    /// Users come from a small pool, and every run asks for their keys again.
+    static KEYS: Memo<[Vec<u8>; 2], PrivateKey> = const { Memo::new(64) };
 }
 
 /// The private key with these primes.
-///
-/// Users come from a small pool and every run asks for their keys again: what the primes make is
-/// computed once.
 pub(crate) fn private_key(p: &[u8], q: &[u8]) -> Option<PrivateKey> {
     let primes = [p, q].map(<[u8]>::to_vec);
-    KEYS.with_borrow_mut(|keys| {
-        if let Some(key) = keys.get(&primes) {
-            return Some(key.clone());
-        }
-        let exponent = BoxedUint::from(65_537_u32);
-        let key = PrivateKey::from_p_q(integer(p)?, integer(q)?, exponent).ok()?;
-        if keys.len() >= KEYS_MAX {
-            keys.clear();
-        }
-        keys.insert(primes, key.clone());
-        Some(key)
+    KEYS.with(|keys| {
+        keys.get_or(primes, |[p, q]| {
+            let exponent = BoxedUint::from(65_537_u32);
+            PrivateKey::from_p_q(integer(p)?, integer(q)?, exponent).ok()
+        })
     })
 }
 

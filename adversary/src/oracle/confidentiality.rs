@@ -4,6 +4,7 @@
 //! decided by comparing two runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -11,6 +12,7 @@ use super::seen::Case;
 use super::truth::{Use, uses};
 use super::{Facts, Judgement, quote};
 use crate::history::Event;
+use crate::memo::Memo;
 use crate::verdict::Guarantee;
 
 /// Bytes that are looked for at once. Sixteen random bytes occur nowhere by chance.
@@ -103,11 +105,17 @@ fn secrets<'c>(case: &Case<'c>, facts: &'c Facts) -> Vec<&'c [u8]> {
     secrets.into_iter().filter(telling).collect()
 }
 
+/// Bare hashes of one secret, alone or with one user's name.
+type Hashes = Rc<[Vec<u8>]>;
+
+thread_local! {
+    /// All runs of a script have the same names and passwords, and the same users.
+    static KNOWN: Memo<(Vec<u8>, Vec<u8>), Hashes> = const { Memo::new(1024) };
+}
+
 /// Names and passwords with their bare hashes, which whoever guesses them can check: alone, or
 /// behind one byte that tells what they are.
-fn hashes<'c>(case: &Case<'c>, facts: &'c Facts) -> Vec<(&'c [u8], Vec<Vec<u8>>)> {
-    const KINDS: u8 = 4;
-    const BETWEEN: [&[u8]; 6] = [b"", b"/", b":", b"|", b"\0", b" "];
+fn hashes<'c>(case: &Case<'c>, facts: &'c Facts) -> Vec<(&'c [u8], Hashes)> {
     let users: BTreeSet<&[u8]> = case
         .truth
         .ops
@@ -118,24 +126,17 @@ fn hashes<'c>(case: &Case<'c>, facts: &'c Facts) -> Vec<(&'c [u8], Vec<Vec<u8>>)
     for op in &case.truth.ops {
         guessed.extend(uses(op.what).into_iter().map(|(name, _)| name));
     }
-    let guessed = guessed.difference(&users).copied();
-    let mut hashes: Vec<(&[u8], Vec<Vec<u8>>)> = guessed
+    let mut hashes = Vec::new();
+    for secret in guessed
+        .difference(&users)
         .filter(|secret| !secret.is_empty())
-        .map(|secret| {
-            let mut found = digests(&[secret]).to_vec();
-            for user in &users {
-                for between in BETWEEN {
-                    found.extend(digests(&[user, between, secret]));
-                    found.extend(digests(&[secret, between, user]));
-                }
-            }
-            for kind in 0..KINDS {
-                let behind = Sha256::new_with_prefix([kind]).chain_update(secret);
-                found.push(behind.finalize().to_vec());
-            }
-            (secret, found)
-        })
-        .collect();
+    {
+        for user in &users {
+            let key = (secret.to_vec(), user.to_vec());
+            let known = KNOWN.with(|known| known.get_or(key, |_| Some(hashes_of(secret, user))));
+            hashes.extend(known.map(|known| (*secret, known)));
+        }
+    }
     // Whoever has the content confirms that it is stored by a hash that depends on nothing else.
     let contents = case.truth.ops.iter().flat_map(|op| uses(op.what));
     let contents: BTreeSet<&[u8]> = contents
@@ -145,12 +146,25 @@ fn hashes<'c>(case: &Case<'c>, facts: &'c Facts) -> Vec<(&'c [u8], Vec<Vec<u8>>)
         })
         .filter(|content| !content.is_empty() && !users.contains(content))
         .collect();
-    hashes.extend(
-        contents
-            .into_iter()
-            .map(|content| (content, digests(&[content]).to_vec())),
-    );
+    let contents = contents.into_iter();
+    hashes.extend(contents.map(|content| (content, digests(&[content]).into())));
     hashes
+}
+
+/// The bare hashes of a secret, alone and with a user's name.
+fn hashes_of(secret: &[u8], user: &[u8]) -> Hashes {
+    const KINDS: u8 = 4;
+    const BETWEEN: [&[u8]; 6] = [b"", b"/", b":", b"|", b"\0", b" "];
+    let mut hashes = digests(&[secret]).to_vec();
+    for between in BETWEEN {
+        hashes.extend(digests(&[user, between, secret]));
+        hashes.extend(digests(&[secret, between, user]));
+    }
+    for kind in 0..KINDS {
+        let behind = Sha256::new_with_prefix([kind]).chain_update(secret);
+        hashes.push(behind.finalize().to_vec());
+    }
+    hashes.into()
 }
 
 /// What the usual hash functions without a key make of something, given in parts.

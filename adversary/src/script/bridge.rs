@@ -12,8 +12,8 @@ use rhai::packages::{
     CorePackage, LogicPackage, MoreStringPackage, Package,
 };
 use rhai::{
-    Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, NativeCallContext,
-    OptimizationLevel, Position,
+    Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Module, NativeCallContext,
+    OptimizationLevel, Position, Shared,
 };
 use std::any::TypeId;
 use std::rc::Rc;
@@ -25,10 +25,9 @@ const SERVER: &str = "server";
 /// code from the checks made before a run.
 pub(crate) const FORBIDDEN: [&str; 4] = ["eval", "sleep", "import", "exit"];
 
-/// The engine without a world: enough to parse, and to know which functions exist.
-pub(crate) fn bare(meter: &Rc<Meter>) -> Engine {
-    let mut engine = Engine::new_raw();
-    for package in [
+thread_local! {
+    /// What the language itself offers: the same for every engine, and slow to put together.
+    static PACKAGES: [Shared<Module>; 8] = [
         CorePackage::new().as_shared_module(),
         BitFieldPackage::new().as_shared_module(),
         LogicPackage::new().as_shared_module(),
@@ -37,9 +36,17 @@ pub(crate) fn bare(meter: &Rc<Meter>) -> Engine {
         BasicBlobPackage::new().as_shared_module(),
         BasicMapPackage::new().as_shared_module(),
         MoreStringPackage::new().as_shared_module(),
-    ] {
-        engine.register_global_module(package);
-    }
+    ];
+}
+
+/// The engine without a world: enough to parse, and to know which functions exist.
+pub(crate) fn bare(meter: &Rc<Meter>) -> Engine {
+    let mut engine = Engine::new_raw();
+    PACKAGES.with(|packages| {
+        for package in packages {
+            engine.register_global_module(Shared::clone(package));
+        }
+    });
     engine.set_optimization_level(OptimizationLevel::None);
     for word in FORBIDDEN {
         engine.disable_symbol(word);

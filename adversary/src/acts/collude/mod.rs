@@ -20,10 +20,11 @@ use turncoat_core::wire::{
 use crate::decryptor::formula::{self, integer, private_key, wrapping_label};
 use crate::front::native::{self, Value};
 use crate::honest::storage::encoded;
+use crate::memo::Memo;
 use crate::pool;
 
 /// How a signature is made. Only the first is one that clients may accept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scheme {
     /// PSS with SHA-256 and a salt of 32 bytes.
     Pss,
@@ -52,6 +53,14 @@ impl Scheme {
 #[must_use]
 pub fn user_id(realm: &Realm, name: &str) -> UserId {
     UserId(formula::hash("user-id", &[&realm.0, name.as_bytes()]))
+}
+
+/// A key and who holds it, how it signs, and what.
+type Signed = ((Vec<u8>, UserId, Scheme), Vec<u8>);
+
+thread_local! {
+    /// All runs of a script sign much the same, and the same message always gets one signature.
+    static SIGNED: Memo<Signed, Vec<u8>> = const { Memo::new(1024) };
 }
 
 /// Two key pairs that the server may use as it likes.
@@ -232,18 +241,27 @@ impl Colluder {
         writer.u32(1);
         writer.bytes(body);
         let message = writer.finish();
-        let hash = Sha256::digest(&message);
-        let mut rng = self.stream(&message);
+        let made = (self.signing.n_bytes().into_vec(), self.user, scheme);
+        SIGNED.with(|signed| {
+            let signature = signed.get_or((made, message), |(_, message)| {
+                self.signature_of(message, scheme)
+            });
+            signature.map(Blob)
+        })
+    }
+
+    fn signature_of(&self, message: &[u8], scheme: Scheme) -> Option<Vec<u8>> {
+        let hash = Sha256::digest(message);
+        let mut rng = self.stream(message);
         let mut pss = |size| {
             let padding = rsa::Pss::<Sha256>::new_blinded_with_salt(size);
             self.signing.sign_with_rng(&mut rng, padding, &hash).ok()
         };
-        let signature = match scheme {
+        match scheme {
             Scheme::Pss => pss(32),
             Scheme::PssSalt(size) => pss(size),
             Scheme::Pkcs1 => pkcs1(&self.signing, &hash),
-        };
-        signature.map(Blob)
+        }
     }
 
     /// Randomness that a replay repeats: for each message its own.
