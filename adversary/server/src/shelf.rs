@@ -167,11 +167,36 @@ impl Folder {
         }
     }
 
+    /// Removes what was being written when a server ended. No other server may have the folder.
+    ///
+    /// # Errors
+    ///
+    /// The machine's.
+    pub fn tidy(&self) -> io::Result<()> {
+        for (folder, _) in self.disk.list(&self.root)?.into_iter().filter(|one| one.1) {
+            let folder = self.root.join(folder);
+            let files = self.disk.list(&folder)?.into_iter();
+            for (name, _) in files.filter(|(name, _)| is_partial(name)) {
+                self.disk.remove(&folder.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
     fn place(&self, name: &str) -> (PathBuf, PathBuf) {
         let folder = self.root.join(name.get(..2).unwrap_or("xx"));
         let file = folder.join(name);
         (folder, file)
     }
+}
+
+/// How the name of a pack ends that is being written, and is none yet.
+const PARTIAL: &str = "partial";
+
+fn is_partial(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|end| end == PARTIAL)
 }
 
 fn if_there<T>(read: io::Result<T>) -> io::Result<Option<T>> {
@@ -195,9 +220,13 @@ impl Shelf for Folder {
         if self.disk.make_folder(&folder)? {
             self.disk.sync(&self.root)?;
         }
-        let partial = file.with_extension("partial");
-        self.disk.write(&partial, bytes)?;
-        self.disk.sync(&partial)?;
+        let partial = file.with_extension(PARTIAL);
+        let written = self.disk.write(&partial, bytes);
+        if let Err(error) = written.and_then(|()| self.disk.sync(&partial)) {
+            // A disk without room has it back.
+            let _removed = self.disk.remove(&partial);
+            return Err(error);
+        }
         self.disk.rename(&partial, &file)?;
         self.disk.sync(&folder)
     }
@@ -210,9 +239,8 @@ impl Shelf for Folder {
         let mut names = Vec::new();
         for (folder, _) in self.disk.list(&self.root)?.into_iter().filter(|one| one.1) {
             let files = self.disk.list(&self.root.join(folder))?;
-            // What was being written when a server ended is no pack.
             let files = files.into_iter().map(|(name, _)| name);
-            names.extend(files.filter(|name| !name.ends_with(".partial")));
+            names.extend(files.filter(|name| !is_partial(name)));
         }
         names.sort();
         Ok(names)

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{
     Database, DatabaseError, ReadableTable as _, StorageBackend, TableDefinition, TableError,
@@ -79,8 +79,62 @@ pub struct Swept {
 /// The store.
 #[derive(Clone)]
 pub struct Durable {
-    database: Arc<Database>,
+    database: Arc<Kept>,
     packs: Arc<dyn Shelf>,
+}
+
+/// A database that is opened anew after the machine failed it once: it takes nothing more before.
+struct Kept {
+    /// How often it was opened; nothing while it does not open.
+    open: RwLock<(u64, Option<Database>)>,
+    /// Where, if it is a file.
+    path: Option<PathBuf>,
+}
+
+impl Kept {
+    fn new(database: Database, path: Option<PathBuf>) -> Self {
+        Self {
+            open: RwLock::new((0, Some(database))),
+            path,
+        }
+    }
+
+    /// Runs something all of whose transactions end with it. What was refused for an earlier
+    /// failure alone is tried again.
+    fn with<T>(&self, run: impl Fn(&Database) -> Result<T, Failed>) -> Result<T, Failed> {
+        let once = || {
+            let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+            let (times, database) = &*open;
+            let ran = database.as_ref().map_or_else(|| Err(stuck()), &run);
+            (*times, ran)
+        };
+        match once() {
+            (times, Err(Failed(error))) if matches!(*error, redb::Error::PreviousIo) => {
+                self.reopen(times)?;
+                once().1
+            }
+            (_, ran) => ran,
+        }
+    }
+
+    /// Opens it anew, unless somebody did since it was opened so often.
+    fn reopen(&self, times: u64) -> Result<(), Failed> {
+        let Some(path) = &self.path else {
+            return Err(stuck());
+        };
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        if open.0 == times {
+            // Its file is free once it is gone.
+            open.1 = None;
+            open.1 = Some(Database::create(path)?);
+            open.0 += 1;
+        }
+        Ok(())
+    }
+}
+
+fn stuck() -> Failed {
+    Failed(Box::new(redb::Error::PreviousIo))
 }
 
 impl Durable {
@@ -92,9 +146,12 @@ impl Durable {
     pub fn open(folder: &Path) -> Result<Self, NoStore> {
         let packs = folder.join("packs");
         fs::create_dir_all(&packs)?;
-        let database = Database::create(folder.join("objects.redb"))?;
+        let path = folder.join("objects.redb");
+        let database = Database::create(&path)?;
         File::open(folder)?.sync_all()?;
-        Self::over(database, Folder::of(packs))
+        let packs = Folder::of(packs);
+        packs.tidy()?;
+        Self::over(Kept::new(database, Some(path)), packs)
     }
 
     /// A store over a backend and a shelf of the caller's.
@@ -104,10 +161,10 @@ impl Durable {
     /// [`NoStore`].
     pub fn on(backend: impl StorageBackend, packs: impl Shelf) -> Result<Self, NoStore> {
         let database = Database::builder().create_with_backend(backend)?;
-        Self::over(database, packs)
+        Self::over(Kept::new(database, None), packs)
     }
 
-    fn over(database: Database, packs: impl Shelf) -> Result<Self, NoStore> {
+    fn over(database: Kept, packs: impl Shelf) -> Result<Self, NoStore> {
         let store = Self {
             database: Arc::new(database),
             packs: Arc::new(packs),
@@ -121,27 +178,30 @@ impl Durable {
     }
 
     fn layout(&self) -> Result<u64, Failed> {
-        let writing = self.database.begin_write()?;
-        let layout = {
-            let mut about = writing.open_table(ABOUT)?;
-            let layout = about.get("layout")?.map(|found| found.value());
-            if layout.is_none() {
-                about.insert("layout", LAYOUT)?;
-            }
-            layout.unwrap_or(LAYOUT)
-        };
-        writing.commit()?;
-        Ok(layout)
+        self.database.with(|database| {
+            let writing = database.begin_write()?;
+            let layout = {
+                let mut about = writing.open_table(ABOUT)?;
+                let layout = about.get("layout")?.map(|found| found.value());
+                if layout.is_none() {
+                    about.insert("layout", LAYOUT)?;
+                }
+                layout.unwrap_or(LAYOUT)
+            };
+            writing.commit()?;
+            Ok(layout)
+        })
     }
 
-    /// A secret of this store's own, which `make` makes the first time.
+    /// A secret of this store's own: what `make` makes, the first time.
     ///
     /// # Errors
     ///
     /// [`NoStore`] if it can be neither read nor kept.
     pub fn secret(&self, make: impl FnOnce() -> [u8; 32]) -> Result<[u8; 32], NoStore> {
-        let secret = || -> Result<Option<[u8; 32]>, Failed> {
-            let writing = self.database.begin_write()?;
+        let fresh = make();
+        let secret = self.database.with(|database| {
+            let writing = database.begin_write()?;
             let secret = {
                 let mut secrets = writing.open_table(SECRETS)?;
                 let found = secrets.get("server")?;
@@ -149,7 +209,6 @@ impl Durable {
                 match found {
                     Some(secret) => secret,
                     None => {
-                        let fresh = make();
                         secrets.insert("server", fresh.as_slice())?;
                         Some(fresh)
                     }
@@ -157,8 +216,8 @@ impl Durable {
             };
             writing.commit()?;
             Ok(secret)
-        };
-        let secret = secret().map_err(foreign)?;
+        });
+        let secret = secret.map_err(foreign)?;
         secret.ok_or_else(|| NoStore::Foreign("its secret has another length".to_owned()))
     }
 
@@ -212,63 +271,71 @@ impl Durable {
         unreached: &BTreeSet<Key>,
         is_used: impl Fn(&Key) -> bool,
     ) -> Result<Vec<Key>, Failed> {
-        let writing = self.database.begin_write()?;
-        let mut waited = Vec::new();
-        {
-            let mut noted = writing.open_table(UNREACHED)?;
-            let before: BTreeSet<Vec<u8>> = noted
-                .iter()?
-                .map(|row| row.map(|(name, _)| name.value().to_vec()))
-                .collect::<Result<_, _>>()?;
-            noted.retain(|_, ()| false)?;
-            for key in unreached {
-                let name = [key.kind.name().as_bytes(), b"/", &key.id].concat();
-                match before.contains(&name) && !is_used(key) {
-                    true => waited.push(key.clone()),
-                    false => {
-                        noted.insert(name.as_slice(), ())?;
+        self.database.with(|database| {
+            let writing = database.begin_write()?;
+            let mut waited = Vec::new();
+            {
+                let mut noted = writing.open_table(UNREACHED)?;
+                let before: BTreeSet<Vec<u8>> = noted
+                    .iter()?
+                    .map(|row| row.map(|(name, _)| name.value().to_vec()))
+                    .collect::<Result<_, _>>()?;
+                noted.retain(|_, ()| false)?;
+                for key in unreached {
+                    let name = [key.kind.name().as_bytes(), b"/", &key.id].concat();
+                    match before.contains(&name) && !is_used(key) {
+                        true => waited.push(key.clone()),
+                        false => {
+                            noted.insert(name.as_slice(), ())?;
+                        }
                     }
                 }
             }
-        }
-        writing.commit()?;
-        Ok(waited)
+            writing.commit()?;
+            Ok(waited)
+        })
     }
 
     fn names_of(&self, kind: Kind) -> Result<Vec<Key>, Failed> {
-        let reading = self.database.begin_read()?;
-        let table = match reading.open_table(table(kind)) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            table => table?,
-        };
-        let rows = table.iter()?;
-        rows.map(|row| Ok(Key::new(kind, row?.0.value()))).collect()
+        self.database.with(|database| {
+            let reading = database.begin_read()?;
+            let table = match reading.open_table(table(kind)) {
+                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                table => table?,
+            };
+            let rows = table.iter()?;
+            rows.map(|row| Ok(Key::new(kind, row?.0.value()))).collect()
+        })
     }
 
     fn objects(&self) -> Result<Vec<(Key, Bytes)>, Failed> {
-        let reading = self.database.begin_read()?;
-        let mut all = Vec::new();
-        for &kind in Kind::ALL.iter().filter(|kind| **kind != Kind::Pack) {
-            let table = match reading.open_table(table(kind)) {
-                Err(TableError::TableDoesNotExist(_)) => continue,
-                table => table?,
-            };
-            for row in table.iter()? {
-                let (id, bytes) = row?;
-                all.push((Key::new(kind, id.value()), Bytes::from(bytes.value())));
+        self.database.with(|database| {
+            let reading = database.begin_read()?;
+            let mut all = Vec::new();
+            for &kind in Kind::ALL.iter().filter(|kind| **kind != Kind::Pack) {
+                let table = match reading.open_table(table(kind)) {
+                    Err(TableError::TableDoesNotExist(_)) => continue,
+                    table => table?,
+                };
+                for row in table.iter()? {
+                    let (id, bytes) = row?;
+                    all.push((Key::new(kind, id.value()), Bytes::from(bytes.value())));
+                }
             }
-        }
-        Ok(all)
+            Ok(all)
+        })
     }
 
     fn read(&self, key: &Key) -> Result<Option<Bytes>, Failed> {
-        let reading = self.database.begin_read()?;
-        let table = match reading.open_table(table(key.kind)) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            table => table?,
-        };
-        let found = table.get(key.id.as_slice())?;
-        Ok(found.map(|found| Bytes::from(found.value())))
+        self.database.with(|database| {
+            let reading = database.begin_read()?;
+            let table = match reading.open_table(table(key.kind)) {
+                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+                table => table?,
+            };
+            let found = table.get(key.id.as_slice())?;
+            Ok(found.map(|found| Bytes::from(found.value())))
+        })
     }
 
     fn write(&self, batch: Batch) -> Result<(), Failed> {
@@ -285,20 +352,23 @@ impl Durable {
             // In the order of the tree's pages, and each table opened once; of two changes to one
             // object the later one still comes later.
             objects.sort_by(|(one, _), (other, _)| one.cmp(other));
-            let writing = self.database.begin_write()?;
-            for same_kind in objects.chunk_by(|(one, _), (other, _)| one.kind == other.kind) {
-                let Some((first, _)) = same_kind.first() else {
-                    continue;
-                };
-                let mut table = writing.open_table(table(first.kind))?;
-                for (key, bytes) in same_kind {
-                    match bytes {
-                        Some(bytes) => table.insert(key.id.as_slice(), &**bytes)?,
-                        None => table.remove(key.id.as_slice())?,
+            self.database.with(|database| {
+                let writing = database.begin_write()?;
+                for same_kind in objects.chunk_by(|(one, _), (other, _)| one.kind == other.kind) {
+                    let Some((first, _)) = same_kind.first() else {
+                        continue;
                     };
+                    let mut table = writing.open_table(table(first.kind))?;
+                    for (key, bytes) in same_kind {
+                        match bytes {
+                            Some(bytes) => table.insert(key.id.as_slice(), &**bytes)?,
+                            None => table.remove(key.id.as_slice())?,
+                        };
+                    }
                 }
-            }
-            writing.commit()?;
+                writing.commit()?;
+                Ok(())
+            })?;
         }
         // Only what nothing names any more; if this fails, a file is left over.
         for pack in gone {

@@ -288,6 +288,23 @@ fn a_server_that_sweeps_all_the_time_serves_all_the_same() {
 }
 
 #[test]
+fn what_a_server_did_not_write_to_its_end_is_gone_with_the_next() {
+    let folder = tempfile::tempdir().expect("there is room");
+    drop(Durable::open(folder.path()).expect("the folder is free"));
+    let below = folder.path().join("packs/ab");
+    std::fs::create_dir(&below).expect("there is room");
+    for name in ["abcd", "abce.partial"] {
+        std::fs::write(below.join(name), b"a part").expect("there is room");
+    }
+    drop(Durable::open(folder.path()).expect("the folder is free"));
+    let left = std::fs::read_dir(below).expect("it is there");
+    let left: Vec<_> = left
+        .map(|entry| entry.expect("it is there").file_name())
+        .collect();
+    assert_eq!(left, ["abcd"]);
+}
+
+#[test]
 fn one_store_has_one_server() {
     let folder = tempfile::tempdir().expect("a folder");
     let _server = Server::start(folder.path(), Bounds::default());
