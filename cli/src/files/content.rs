@@ -123,10 +123,12 @@ fn not_skipped(
     let stored = now(client.versions(&names)).map_err(|error| fault("put", &error))?;
     let stored: BTreeMap<Vec<u8>, Option<Version>> =
         names.iter().map(|name| name.to_vec()).zip(stored).collect();
+    // What an old memory noted may be of a time that it does not know of.
+    let whole_memory = client.forgotten().is_empty();
     let mut others = Vec::new();
     for source in sources {
-        let now = stored.get(&source.name).copied().flatten();
-        if now.is_none() || now != known(&source) {
+        let there = stored.get(&source.name).copied().flatten();
+        if !whole_memory || there.is_none() || there != known(&source) {
             others.push(source);
             continue;
         }
@@ -307,7 +309,7 @@ fn pour(
     };
     let unread = |error| (Failed::Alone(unread(&source.path, &error)), false);
     let mut uploading = uploading.map_err(failed)?;
-    let mut reader = opened(&source.path).map_err(unread)?;
+    let mut reader = source_of(source).map_err(unread)?;
     let mut piece = vec![0; PIECE];
     let mut size = 0;
     loop {
@@ -330,7 +332,25 @@ fn pour(
     })
 }
 
-pub(super) fn opened(path: &Path) -> io::Result<Box<dyn Read>> {
+/// The content of the very file that was found: [`unchanged`] speaks of no other.
+pub(super) fn source_of(source: &Source) -> io::Result<Box<dyn Read>> {
+    match is_standard(&source.path) {
+        true => opened(&source.path),
+        false => Ok(Box::new(found(source)?)),
+    }
+}
+
+fn found(source: &Source) -> io::Result<File> {
+    let file = File::open(&source.path)?;
+    match inode(&file.metadata()?) == source.inode {
+        true => Ok(file),
+        false => Err(io::Error::other(
+            "another file has this name by now; put it again",
+        )),
+    }
+}
+
+fn opened(path: &Path) -> io::Result<Box<dyn Read>> {
     Ok(match is_standard(path) {
         true => Box::new(io::stdin().lock()),
         false => Box::new(File::open(path)?),
@@ -372,7 +392,7 @@ pub(super) fn unchanged(source: &Source, size: u64) -> Result<(), Fault> {
 fn whole(source: &Source) -> Result<Vec<u8>, Fault> {
     let unread = |error| unread(&source.path, &error);
     let mut content = Vec::new();
-    let file = File::open(&source.path).map_err(unread)?;
+    let file = found(source).map_err(unread)?;
     BufReader::new(file.take(SMALL + 1))
         .read_to_end(&mut content)
         .map_err(unread)?;
@@ -476,8 +496,9 @@ pub(super) fn remove(
 
 #[cfg(test)]
 mod tests {
-    use super::{gathered, unchanged, whole};
+    use super::{gathered, source_of, unchanged, whole};
     use std::fs;
+    use std::os::unix::fs::symlink;
     use std::time::{Duration, SystemTime};
 
     #[test]
@@ -495,5 +516,22 @@ mod tests {
         let file = fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         assert!(whole(source).is_err());
+    }
+
+    #[test]
+    fn what_another_file_holds_that_took_the_place_meanwhile_is_not_read() {
+        let root = tempfile::tempdir().unwrap();
+        let [path, other] = ["file", "other"].map(|name| root.path().join(name));
+        fs::write(&path, b"one").unwrap();
+        fs::write(&other, b"two").unwrap();
+        let link = root.path().join("link");
+        symlink(&path, &link).unwrap();
+        let found = gathered(std::slice::from_ref(&link), None, false).unwrap();
+        assert!(source_of(&found.sources[0]).is_ok());
+        fs::remove_file(&link).unwrap();
+        symlink(&other, &link).unwrap();
+        // It may lead back before anybody looks at the path once more.
+        let refused = source_of(&found.sources[0]).err().unwrap();
+        assert!(refused.to_string().contains("another file"), "{refused}");
     }
 }

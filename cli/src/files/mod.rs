@@ -217,8 +217,13 @@ fn work(files: &Files, output: &mut impl Write, report: &mut Report) -> Result<(
     if matches!(files, Files::Get(_) | Files::Ls(_)) && !client.opened().monotone {
         report.note(people::UNKNOWN_AGE.to_owned());
     }
+    let folder = device.folder();
+    if !client.opened().monotone {
+        // Without a memory the device cannot tell that an old state is what fits its notes.
+        times::forget(folder)
+            .map_err(|_| Fault::machine("the notes on files cannot be thrown away"))?;
+    }
     if !client.forgotten().is_empty() {
-        let folder = device.folder();
         journal::forget(folder)
             .and_then(|()| times::forget(folder))
             .map_err(|_| Fault::machine("the notes on uploads and files cannot be thrown away"))?;

@@ -155,7 +155,9 @@ impl Times {
 
 /// Throws the record of a device away whose memory is an old one.
 pub(super) fn forget(device: &Path) -> Result<(), Unusable> {
-    gone(fs::remove_file(device.join("times")))
+    let path = device.join("times");
+    gone(fs::remove_file(path.with_extension("partial")))?;
+    gone(fs::remove_file(path))
 }
 
 /// So many milliseconds before another time, as files have it.
@@ -246,7 +248,12 @@ fn write(path: &Path, known: &BTreeMap<Vec<u8>, Noted>) -> io::Result<()> {
         });
         writeln!(file, "{line}")?;
     }
-    file.into_inner()?.sync_all()?;
+    let file = file.into_inner()?;
+    if file.metadata()?.len() > RECORD_MAX {
+        fs::remove_file(&partial)?;
+        return Err(io::Error::other("these are more files than a record holds"));
+    }
+    file.sync_all()?;
     fs::rename(&partial, path)?;
     let folder = path.parent().unwrap_or(path);
     File::open(folder)?.sync_all()

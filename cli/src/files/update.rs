@@ -7,7 +7,7 @@ use turncoat_core::client::{Compared, Comparer};
 use turncoat_core::{Error, Unavailable, Usage};
 
 use super::connect::{Client, Update, now};
-use super::content::{Failed, Moved, full, opened, unchanged, unread};
+use super::content::{Failed, Moved, full, source_of, unchanged, unread};
 use super::gather::Source;
 use super::names::shown;
 use super::progress::Progress;
@@ -95,7 +95,7 @@ enum Cut {
 /// was read before. A stretch counts as moved once it was compared, and what had to be was sent.
 fn poured(updating: &mut Update<'_>, source: &Source, bar: &Progress) -> Result<u64, Cut> {
     let unread = |error| Cut::Unread(Failed::Alone(unread(&source.path, &error)));
-    let mut reader = opened(&source.path).map_err(unread)?;
+    let mut reader = source_of(source).map_err(unread)?;
     let comparer = updating.comparer();
     let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
     thread::scope(|scope| {

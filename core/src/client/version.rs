@@ -27,7 +27,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     /// no file, or one that is closed to this account. Of names in the private space, thousands are
     /// asked for at a time, and each shared file by itself.
     ///
-    /// It says what the newest head says, and not that the server has the content.
+    /// It says what the newest head says, and not that the server has the content. That a file is
+    /// closed is the server's word.
     ///
     /// # Errors
     ///
@@ -75,9 +76,13 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
 
     /// Notes what a name was given.
     pub(super) fn wrote(&mut self, name: &[u8], version: Option<Version>) {
-        if let (Ok(name), Some(version)) = (self.name_tag(name), version) {
-            self.written.insert(name, version);
-        }
+        let Ok(name) = self.name_tag(name) else {
+            return;
+        };
+        match version {
+            Some(version) => self.written.insert(name, version),
+            None => self.written.remove(&name),
+        };
     }
 }
 
