@@ -22,8 +22,8 @@ use crate::chooser::DeviceEntropy;
 use crate::client::{DeviceName, Operation, Outcome};
 use crate::pool::Identity;
 
-pub(crate) use self::core::ROSTER_CHANGES_MAX;
 pub use self::core::{DefenceRow, Hardened, REALM, Weakened, defence_table, defences};
+pub(crate) use self::core::{ITERATIONS_MIN, ROSTER_CHANGES_MAX};
 pub use line::Line;
 pub(crate) use line::{Call, Response, Shown};
 pub(crate) use outside::{Outside, Slot};

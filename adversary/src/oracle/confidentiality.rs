@@ -105,12 +105,12 @@ fn secrets<'c>(case: &Case<'c>, facts: &'c Facts) -> Vec<&'c [u8]> {
     secrets.into_iter().filter(telling).collect()
 }
 
-/// Bare hashes of one secret, alone or with one user's name.
+/// Bare hashes of one secret.
 type Hashes = Rc<[Vec<u8>]>;
 
 thread_local! {
     /// All runs of a script have the same names and passwords, and the same users.
-    static KNOWN: Memo<(Vec<u8>, Vec<u8>), Hashes> = const { Memo::new(1024) };
+    static KNOWN: Memo<(Vec<u8>, Option<Vec<u8>>), Hashes> = const { Memo::new(1024) };
 }
 
 /// Names and passwords with their bare hashes, which whoever guesses them can check: alone, or
@@ -131,8 +131,9 @@ fn hashes<'c>(case: &Case<'c>, facts: &'c Facts) -> Vec<(&'c [u8], Hashes)> {
         .difference(&users)
         .filter(|secret| !secret.is_empty())
     {
-        for user in &users {
-            let key = (secret.to_vec(), user.to_vec());
+        let with = users.iter().map(|user| Some(*user));
+        for user in with.chain([None]) {
+            let key = (secret.to_vec(), user.map(<[u8]>::to_vec));
             let known = KNOWN.with(|known| known.get_or(key, |_| Some(hashes_of(secret, user))));
             hashes.extend(known.map(|known| (*secret, known)));
         }
@@ -151,15 +152,19 @@ fn hashes<'c>(case: &Case<'c>, facts: &'c Facts) -> Vec<(&'c [u8], Hashes)> {
     hashes
 }
 
-/// The bare hashes of a secret, alone and with a user's name.
-fn hashes_of(secret: &[u8], user: &[u8]) -> Hashes {
+/// The bare hashes of a secret, with a user's name or alone.
+fn hashes_of(secret: &[u8], user: Option<&[u8]>) -> Hashes {
     const KINDS: u8 = 4;
     const BETWEEN: [&[u8]; 6] = [b"", b"/", b":", b"|", b"\0", b" "];
-    let mut hashes = digests(&[secret]).to_vec();
-    for between in BETWEEN {
-        hashes.extend(digests(&[user, between, secret]));
-        hashes.extend(digests(&[secret, between, user]));
+    if let Some(user) = user {
+        let with = |between| {
+            let before = digests(&[user, between, secret]);
+            let after = digests(&[secret, between, user]);
+            before.into_iter().chain(after)
+        };
+        return BETWEEN.into_iter().flat_map(with).collect();
     }
+    let mut hashes = digests(&[secret]).to_vec();
     for kind in 0..KINDS {
         let behind = Sha256::new_with_prefix([kind]).chain_update(secret);
         hashes.push(behind.finalize().to_vec());

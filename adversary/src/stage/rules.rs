@@ -4,7 +4,7 @@ use turncoat_core::Limits;
 
 use crate::client::DeviceName;
 use crate::codec::{Bytes, Code as _};
-use crate::driver::{Front, ROSTER_CHANGES_MAX};
+use crate::driver::{Front, ITERATIONS_MIN, ROSTER_CHANGES_MAX};
 use crate::front::kv::{Condition, Reply, Request};
 use crate::front::native::{self, Value};
 use crate::honest::kv;
@@ -87,7 +87,8 @@ pub(crate) fn run_settings() -> Settings {
     Settings {
         secret: *b"what the server of a run invents",
         lifetime: [0; 32],
-        iterations: RUN_ITERATIONS,
+        // What users seem to have who do not exist.
+        iterations: ITERATIONS_MIN,
         limits,
     }
 }
@@ -96,9 +97,6 @@ pub(crate) fn run_settings() -> Settings {
 pub(crate) fn native_rules(native: &Native) -> Box<dyn Rules> {
     Box::new(NativeRules(native.clone()))
 }
-
-/// The iterations that users of a run seem to have who do not exist.
-const RUN_ITERATIONS: u32 = 1_000;
 
 /// A store behind a reference, as the rules take it.
 struct Behind<'a>(&'a mut dyn Storage);

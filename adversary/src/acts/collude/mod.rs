@@ -55,7 +55,7 @@ pub fn user_id(realm: &Realm, name: &str) -> UserId {
     UserId(formula::hash("user-id", &[&realm.0, name.as_bytes()]))
 }
 
-/// A key and who holds it, how it signs, and what.
+/// The modulus, which is that of one key, and who holds it; how it signs, and what.
 type Signed = ((Vec<u8>, UserId, Scheme), Vec<u8>);
 
 thread_local! {
