@@ -8,6 +8,9 @@ use turncoat_core::env::Entropy;
 use turncoat_core::hazmat::rsa::{KeySize, PrivateKey};
 use turncoat_core::hazmat::{Label, aead, hash, kdf, mac};
 
+#[cfg(feature = "others")]
+mod others;
+
 const CHUNK_SIZE: usize = 64 * 1024;
 const KEY: [u8; 32] = [7; 32];
 const NONCE: [u8; 12] = [0; 12];
@@ -126,5 +129,18 @@ fn rsa(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, bulk, small, password, rsa);
+/// Those of other libraries, in the same run: `--features others`.
+#[cfg(feature = "others")]
+fn elsewhere(criterion: &mut Criterion) {
+    for bits in [2048, 3072] {
+        let key = others::key(bits);
+        others::ring(criterion, &key, bits);
+        others::aws_lc_rs(criterion, &key, bits);
+    }
+}
+
+#[cfg(not(feature = "others"))]
+fn elsewhere(_: &mut Criterion) {}
+
+criterion_group!(benches, bulk, small, password, rsa, elsewhere);
 criterion_main!(benches);
