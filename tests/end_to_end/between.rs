@@ -1,6 +1,6 @@
 //! Somebody between a client and its server, who sees each request before the server does.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -45,14 +45,16 @@ fn relay(stream: TcpStream, server: &str, act: &Mutex<Act>) -> io::Result<()> {
     let remote = HttpRemote::new(server, Patience::default());
     let mut replies = stream.try_clone()?;
     let mut requests = BufReader::new(stream);
-    while let Some(request) = next(&mut requests)? {
-        let operation = Operation::of_encoded(&request).ok_or(io::ErrorKind::InvalidData)?;
+    loop {
+        let (message, head) = message(&mut requests)?;
+        let request = &message[head..];
+        let operation = Operation::of_encoded(request).ok_or(io::ErrorKind::InvalidData)?;
         // One at a time, as a client that waits for each would send them.
         let refusal = (act.lock().unwrap())(operation);
         let reply = match refusal {
             Some(refusal) => Reply::Refused(refusal).encode(),
             None => remote
-                .send(&request, REPLY_MAX)
+                .send(request, REPLY_MAX)
                 .map_err(|_| io::ErrorKind::ConnectionAborted)?,
         };
         let head = format!(
@@ -61,26 +63,30 @@ fn relay(stream: TcpStream, server: &str, act: &Mutex<Act>) -> io::Result<()> {
         );
         replies.write_all(&[head.as_bytes(), &reply].concat())?;
     }
-    Ok(())
 }
 
-/// The body of the next request.
-fn next(requests: &mut BufReader<TcpStream>) -> io::Result<Option<Vec<u8>>> {
-    let mut length = None;
+/// The next message of HTTP, whose head tells how long it is, and where its body begins.
+pub(super) fn message(from: &mut impl BufRead) -> io::Result<(Vec<u8>, usize)> {
+    let (mut message, mut size) = (Vec::new(), 0);
     loop {
-        let mut line = String::new();
-        if requests.read_line(&mut line)? == 0 {
-            return Ok(None);
+        let began = message.len();
+        if from.read_until(b'\n', &mut message)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let line = line.trim_end().to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().ok();
-        }
-        if line.is_empty() {
+        let line = String::from_utf8_lossy(&message[began..]).to_ascii_lowercase();
+        if line == "\r\n" {
             break;
         }
+        if line.starts_with("transfer-encoding") {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        if let Some(told) = line.strip_prefix("content-length:") {
+            let told = told.trim().parse();
+            size = told.map_err(|_| io::ErrorKind::InvalidData)?;
+        }
     }
-    let mut body = vec![0; length.ok_or(io::ErrorKind::InvalidData)?];
-    requests.read_exact(&mut body)?;
-    Ok(Some(body))
+    let head = message.len();
+    message.resize(head + size, 0);
+    from.read_exact(&mut message[head..])?;
+    Ok((message, head))
 }

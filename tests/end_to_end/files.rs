@@ -367,7 +367,7 @@ fn cut(device: &Device, server: &Server, words: &[&str], holds: impl Fn() -> boo
     child.wait().unwrap();
 }
 
-fn size_of(path: &Path) -> u64 {
+pub(super) fn size_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 

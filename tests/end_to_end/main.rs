@@ -6,6 +6,7 @@ mod between;
 mod changes;
 mod chaos;
 mod external;
+mod faults;
 mod files;
 mod interrupt;
 mod new_attack;

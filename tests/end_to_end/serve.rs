@@ -23,10 +23,19 @@ impl Server {
     }
 
     pub(super) fn start_with(store: &Path, words: &[&Path]) -> Self {
-        let mut child = Command::new(PROGRAM)
+        Self::start_as(Self::command(store).args(words))
+    }
+
+    pub(super) fn command(store: &Path) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
             .args(["serve", "--listen", "127.0.0.1:0", "--store"])
-            .arg(store)
-            .args(words)
+            .arg(store);
+        command
+    }
+
+    pub(super) fn start_as(command: &mut Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -263,4 +263,9 @@ fn of_a_record_that_is_torn_or_of_an_older_device_nothing_is_used() {
     assert_ne!(told["forgotten"], Value::Null, "{told}");
     assert_eq!(told["result"][0]["skipped"], Value::Null, "{told}");
     skips(&alice, &server, &["plan"], &["plan"]);
+
+    // So does one that lost its memory: an old state of the account may be what fits its notes.
+    fs::remove_file(&state).unwrap();
+    skips(&alice, &server, &["plan"], &[]);
+    skips(&alice, &server, &["plan"], &["plan"]);
 }

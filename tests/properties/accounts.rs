@@ -221,7 +221,7 @@ fn s07_one_name_and_password_in_two_deployments_share_nothing() {
 }
 
 /// No stretch of 16 bytes is in both stores, but for public values and what every object has:
-/// padding, the realm of these tests, and the clock that stands still in them.
+/// padding, the realm of these tests, and the few times that their clock tells.
 fn nothing_in_common<'a>(
     first: impl Iterator<Item = &'a [u8]>,
     second: impl Iterator<Item = &'a [u8]>,
