@@ -79,3 +79,36 @@ fn attacked_runs_play_again_as_a_value_and_as_its_printed_script() {
 fn honest_runs_play_again_as_a_value_and_as_its_printed_script() {
     every_run(Acts::Evaluated);
 }
+
+/// The runner spares itself the second run of such a script.
+#[test]
+fn where_there_is_nothing_to_apply_the_attacked_run_is_the_honest_one() {
+    let ids = library::ids();
+    let alike = |at: usize| {
+        let play = |acts| once(&library::script(&ids[at]), &library::ours(), acts, SEED);
+        let honest = play(Acts::Evaluated);
+        honest.has_nothing_to_apply().then(|| {
+            let attacked = play(Acts::Applied);
+            assert_eq!(
+                honest.history.encode(),
+                attacked.history.encode(),
+                "{}",
+                ids[at]
+            );
+            assert_eq!(honest.attack, attacked.attack, "{}", ids[at]);
+            let verdicts = |run: &Run| {
+                let judgements = run.judgements.iter();
+                let said = judgements.map(|one| (one.verdict, one.instead.clone()));
+                said.collect::<Vec<_>>()
+            };
+            // Without what the decryptor adds, of which an honest run is not asked.
+            assert_eq!(verdicts(&honest), verdicts(&attacked), "{}", ids[at]);
+        })
+    };
+    let chosen: Vec<usize> = (0..ids.len())
+        .filter(|at| ids[*at].starts_with("honest-"))
+        .collect();
+    let work = |at: usize| alike(chosen[at]);
+    let found = parallel(chosen.len(), library::jobs(), work, |_, _| ());
+    assert!(found.into_iter().flatten().count() >= 5);
+}

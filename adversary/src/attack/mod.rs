@@ -405,6 +405,28 @@ coded! {
     }
 }
 
+impl Expectation {
+    /// Whether it asks for the same before an honest server.
+    #[must_use]
+    pub const fn is_judged_alike(&self) -> bool {
+        match self {
+            Self::Usage { .. }
+            | Self::Success
+            | Self::ClosedTo { .. }
+            | Self::OpenedBy { .. }
+            | Self::Unchanged
+            | Self::Anything
+            | Self::Observed => true,
+            Self::Violation { .. }
+            | Self::Unavailable { .. }
+            | Self::Any { .. }
+            | Self::Admitted { .. }
+            | Self::NoRequest { .. }
+            | Self::SameView { .. } => false,
+        }
+    }
+}
+
 impl Step {
     /// Whether this is something that a server does, and an honest one does not.
     ///

@@ -3,6 +3,7 @@
 use aes_gcm::aead::{AeadInOut, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Tag};
 use hmac::{Hmac, Mac};
+use rsa::traits::PublicKeyParts as _;
 use rsa::{BoxedUint, Oaep, PrivateKey};
 use sha2::{Digest, Sha256};
 use turncoat_core::wire::{Blob, Envelope, Frame, KdfParams, Writer};
@@ -184,11 +185,29 @@ pub(crate) fn wrapping_label(envelope: &Envelope) -> Vec<u8> {
     bare.encode()
 }
 
+thread_local! {
+    /// What was wrapped and for what, the modulus that it was wrapped for, and the key.
+    static UNWRAPPED: Memo<Key, (Vec<u8>, Key)> = const { Memo::new(1024) };
+}
+
 /// The key in an envelope, if it was wrapped for the holder of `key`.
+///
+/// What opened for one modulus opens for no other: a number below both that decrypts to something
+/// well padded under each would have to be found first.
 pub(crate) fn unwrap(key: &PrivateKey, envelope: &Envelope) -> Option<Key> {
-    let padding = Oaep::<Sha256>::new_with_label(wrapping_label(envelope));
-    let opened = key.decrypt(padding, &envelope.wrapped.0).ok()?;
-    opened.try_into().ok()
+    let label = wrapping_label(envelope);
+    let name = hash("unwrapped", &[&label, &envelope.wrapped.0]);
+    let own = key.n_bytes().into_vec();
+    let opened = UNWRAPPED.with(|unwrapped| {
+        unwrapped.get_or(name, |_| {
+            let padding = Oaep::<Sha256>::new_with_label(label);
+            let opened = key.decrypt(padding, &envelope.wrapped.0).ok()?;
+            Some((own.clone(), opened.try_into().ok()?))
+        })
+    });
+    opened
+        .filter(|(modulus, _)| *modulus == own)
+        .map(|(_, key)| key)
 }
 
 /// The name in an envelope's note.

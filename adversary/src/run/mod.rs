@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::attack::Attack;
+use crate::attack::{Attack, Step};
 use crate::chooser::seeded_bytes;
 use crate::client::Failure;
 use crate::driver::{Client, Lie, stopwatch, time_in_clients};
@@ -227,15 +227,18 @@ fn both_runs(subject: &dyn Subject, target: &Target, seed: u64) -> (Run, Run) {
     };
     let drawn = seeded_bytes(seed, &format!("order of {}", subject.plan().id), 1);
     let attack_first = is_foreign(target) && drawn.iter().any(|byte| byte % 2 == 1);
-    let played =
-        attack_first.then(|| play_on_stage(subject, client(), &attack, (seed, Secrets::First)));
-    let honest = once(subject, target, Acts::Evaluated, seed);
+    let play = |play: &Play| play_on_stage(subject, client(), play, (seed, Secrets::First));
+    let played = attack_first.then(|| play(&attack));
+    let honest = Play::of(Acts::Evaluated);
+    let honestly = play(&honest);
+    let honest = judged(subject, client(), honest, seed, honestly.clone());
     attack.costs = HonestCosts::of(&honest.history);
-    let attacked = match played {
-        Some(played) => judged(subject, client(), attack, seed, played),
-        None => once_with(subject, client(), attack, seed),
+    let played = match played {
+        Some(played) => played,
+        None if target.ours && honest.has_nothing_to_apply() => honestly,
+        None => play(&attack),
     };
-    (honest, attacked)
+    (honest, judged(subject, client(), attack, seed, played))
 }
 
 /// Whether the client has everything that the script uses, by its own declaration.
@@ -307,6 +310,7 @@ fn once_with(subject: &dyn Subject, client: Rc<dyn Client>, play: Play, seed: u6
 }
 
 /// A script that was played, before anybody judged.
+#[derive(Clone)]
 struct Played {
     stage: Rc<RefCell<Stage>>,
     stopped: Option<Stopped>,
@@ -437,6 +441,18 @@ fn or_undecided(who: &str, judge: impl FnOnce() -> oracle::Judgement) -> oracle:
 }
 
 impl Run {
+    /// Whether the attacked run would be this one over again, to the byte, and be judged alike: it
+    /// came to its end without an act, and without an expectation that is another one then.
+    #[must_use]
+    pub fn has_nothing_to_apply(&self) -> bool {
+        let mut steps = self.attack.steps.iter();
+        let differs = |step: &Step| step.is_act() || matches!(step, Step::Tear { .. });
+        let mut judgements = self.judgements.iter();
+        self.stopped.is_none()
+            && !steps.any(differs)
+            && judgements.all(|judgement| judgement.expectation.is_judged_alike())
+    }
+
     /// The failure of an operation that nobody expected, and that stopped the script.
     fn stray_failure(&self) -> Option<(u32, &Failure)> {
         let number = match &self.stopped {

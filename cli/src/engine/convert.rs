@@ -121,9 +121,11 @@ fn evidence(report: &Report) -> String {
 }
 
 /// How often the script was run: honest, attacked, and without each set of defences that counts.
-pub(super) fn runs_of(report: &Report) -> u64 {
-    let own = [&report.honest, &report.attacked];
-    let own = own.into_iter().flatten().count() as u64;
+pub(super) fn runs_of(report: &Report, ours: bool) -> u64 {
+    let own = match (&report.honest, &report.attacked) {
+        (Some(honest), Some(_)) if ours && honest.has_nothing_to_apply() => 1,
+        (honest, attacked) => honest.iter().chain(attacked).count() as u64,
+    };
     match &report.power {
         // Honest and attacked without all of them, then attacked without each proper subset.
         Power::Shown { defences, .. } => own + (1 << defences.len().min(8)),

@@ -211,7 +211,7 @@ pub(crate) fn run(order: &Order<'_>, progress: &Progress) -> Result<Results, Fau
             three.0 += report.three_runs;
             three.1 += report.all_runs;
         }
-        ran.fetch_add(convert::runs_of(&report), Ordering::Relaxed);
+        ran.fetch_add(convert::runs_of(&report, target.ours), Ordering::Relaxed);
         let result = convert::script(
             &subject,
             &report,
