@@ -30,7 +30,12 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("fuzz", &["turncoat-adversary", "turncoat-server"]),
     (
         "benches",
-        &["turncoat-adversary", "turncoat-core", "turncoat-strawman"],
+        &[
+            "turncoat-adversary",
+            "turncoat-core",
+            "turncoat-remote",
+            "turncoat-server",
+        ],
     ),
     (
         "tests",

@@ -15,7 +15,7 @@ use crate::client::{Operation, Outcome};
 use crate::script::nearest::nearest;
 
 /// The iterations of a run, on both sides: no run can afford the real floor for each of its logins.
-pub(crate) const ITERATIONS_MIN: u32 = 64;
+pub(crate) const ITERATIONS_MIN: u32 = 1_000;
 /// A ceiling above the real floor: nor can it afford what a client without the real one derives.
 const ITERATIONS_MAX: u32 = 1_000_000;
 /// Changes of one roster in a run, on both sides: no run can afford as many as there may be.
