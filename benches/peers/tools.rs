@@ -139,7 +139,8 @@ fn turncoat(program: &Path, place: Place, data: &Data) -> Result<Tool, Failed> {
     let words = move |task| {
         let (folder, line) = match task {
             Task::Login => (&folder, "login"),
-            Task::StoreBig | Task::Change => (&folder, "put big"),
+            Task::StoreBig => (&folder, "put big"),
+            Task::Change => (&folder, "put --changes big"),
             Task::StoreMany => (&folder, "put -r many"),
             Task::List => (&folder, "ls"),
             Task::FetchBig => (&out, "get big"),
