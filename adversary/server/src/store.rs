@@ -124,9 +124,10 @@ impl Kept {
         };
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         if open.0 == times {
-            // Its file is free once it is gone.
+            // Its file is free once it is gone. One that is missing by then is not made: an empty
+            // store would look like a server that denies everything.
             open.1 = None;
-            open.1 = Some(Database::create(path)?);
+            open.1 = Some(Database::open(path)?);
             open.0 += 1;
         }
         Ok(())
