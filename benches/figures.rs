@@ -16,8 +16,7 @@ use std::{env, fs};
 use clap::Parser;
 use nix::sys::resource::{UsageWho, getrusage};
 use turncoat_adversary::pool;
-use turncoat_benches::{Bed, Client, REAL_ITERATIONS, incompressible, now};
-use turncoat_core::env::Entropy;
+use turncoat_benches::{Bed, Client, Counter, REAL_ITERATIONS, incompressible, now};
 use turncoat_core::hazmat::rsa::PrivateKey;
 use turncoat_core::hazmat::{Label, aead, hash, kdf, mac};
 use turncoat_core::wire::ENTRY_SIZE;
@@ -48,18 +47,6 @@ struct Order {
     /// What cargo passes to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
-}
-
-/// Hashes of a counter: the same stream at every run.
-struct Counter(u64);
-
-impl Entropy for Counter {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(32) {
-            self.0 += 1;
-            chunk.copy_from_slice(&hash::sha256(&self.0.to_be_bytes())[..chunk.len()]);
-        }
-    }
 }
 
 fn timed<T>(run: impl FnOnce() -> T) -> Duration {

@@ -8,24 +8,12 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use turncoat_adversary::pool;
+use turncoat_benches::Counter;
 use turncoat_core::env::Entropy;
-use turncoat_core::hazmat::hash;
 use turncoat_core::hazmat::rsa::PrivateKey;
 
 const SAMPLES: usize = 4_000;
 const SUSPICIOUS: f64 = 4.5;
-
-/// Hashes of a counter: the same stream at every run.
-struct Counter(u64);
-
-impl Entropy for Counter {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(32) {
-            self.0 += 1;
-            chunk.copy_from_slice(&hash::sha256(&self.0.to_be_bytes())[..chunk.len()]);
-        }
-    }
-}
 
 /// One ciphertext of each class, made before the clock starts.
 type Class<'a> = (&'a str, Box<dyn FnMut(&mut Counter) -> Vec<u8> + 'a>);

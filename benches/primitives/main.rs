@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use turncoat_adversary::pool;
-use turncoat_core::env::Entropy;
+use turncoat_benches::Counter;
 use turncoat_core::hazmat::rsa::{KeySize, PrivateKey};
 use turncoat_core::hazmat::{Label, aead, hash, kdf, mac};
 
@@ -14,18 +14,6 @@ mod others;
 const CHUNK_SIZE: usize = 64 * 1024;
 const KEY: [u8; 32] = [7; 32];
 const NONCE: [u8; 12] = [0; 12];
-
-/// Hashes of a counter: the same stream at every run.
-struct Counter(u64);
-
-impl Entropy for Counter {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(32) {
-            self.0 += 1;
-            chunk.copy_from_slice(&hash::sha256(&self.0.to_be_bytes())[..chunk.len()]);
-        }
-    }
-}
 
 fn bulk(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("bulk 64 KiB");

@@ -20,7 +20,8 @@ use turncoat_adversary::codec::Bytes;
 use turncoat_adversary::honest::native::{Native, Settings};
 use turncoat_adversary::honest::storage::{Batch, Key, Kind, Storage, StorageFault};
 use turncoat_adversary::pool;
-use turncoat_core::env::Clock;
+use turncoat_core::env::{Clock, Entropy};
+use turncoat_core::hazmat::hash;
 use turncoat_core::id::Realm;
 use turncoat_core::remote::{Lost, Remote, Unusable, Vault};
 use turncoat_core::{Config, Limits, Password, Ports, Session, danger};
@@ -41,6 +42,19 @@ pub const REAL_ITERATIONS: u32 = 600_000;
 #[must_use]
 pub fn incompressible(seed: u64, size: usize) -> Vec<u8> {
     seeded_bytes(seed, "a benchmark's content", size)
+}
+
+/// Hashes of a counter: the same stream at every run.
+#[derive(Clone, Copy, Debug)]
+pub struct Counter(pub u64);
+
+impl Entropy for Counter {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            self.0 += 1;
+            chunk.copy_from_slice(&hash::sha256(&self.0.to_be_bytes())[..chunk.len()]);
+        }
+    }
 }
 
 /// Runs a future whose doors block.
