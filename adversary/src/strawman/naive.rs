@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::client::{Answer, Operation, Outcome};
-use crate::codec::Code as _;
+use crate::codec::{Code as _, coded};
 use crate::front::kv::{Condition, LocalFuture, Memory, Store};
 use crate::strawman::toolkit::{Bytes32, Dice, Keys, PublicKeys};
 use crate::strawman::toolkit::{open_long, seal_long, stretch};
@@ -45,6 +45,18 @@ pub const KIND: Kind = Kind {
     conditional: false,
     start: |environment| Rc::new(Naive::new(environment)),
 };
+
+coded! {
+    /// What the server holds of a file.
+    pub struct Stored {
+        /// Under the file's key.
+        pub ciphertext: Vec<u8>,
+        /// The file's key under the password's.
+        pub encrypted_key: Vec<u8>,
+        /// Of the ciphertext alone.
+        pub signature: Vec<u8>,
+    }
+}
 
 struct Naive {
     person: Person,
@@ -92,11 +104,12 @@ impl Naive {
     async fn upload(&self, name: &[u8], content: &[u8]) -> Result<(), Failure> {
         let file_key: Bytes32 = self.dice.roll();
         let ciphertext = seal_long(&self.dice, &file_key, content);
-        let encrypted_key = seal_long(&self.dice, &self.password_key, &file_key);
-        let signature = self.keys.sign(&self.dice, &ciphertext);
-        self.put(name.to_vec(), ciphertext).await?;
-        self.put(key_id(name), encrypted_key).await?;
-        self.put(signature_id(name), signature).await?;
+        let stored = Stored {
+            encrypted_key: seal_long(&self.dice, &self.password_key, &file_key),
+            signature: self.keys.sign(&self.dice, &ciphertext),
+            ciphertext,
+        };
+        self.put(name.to_vec(), stored.to_bytes()).await?;
         // What was received under this name is an own file from here.
         if self.received.borrow_mut().remove(name).is_some() {
             self.save().await?;
@@ -114,25 +127,24 @@ impl Naive {
     }
 
     async fn own_file(&self, name: &[u8]) -> Result<(Vec<u8>, Bytes32), Failure> {
-        let ciphertext = self.get(name).await?;
-        let signature = self.get(&signature_id(name)).await?;
+        let stored = self.get(name).await?;
         let signer = self.keys.public().signing;
-        if !signer.verifies(&ciphertext, &signature) {
+        if !signer.verifies(&stored.ciphertext, &stored.signature) {
             return Err(violation("inauthentic"));
         }
-        let file_key = self.own_file_key(name).await?;
-        Ok((ciphertext, file_key))
+        let file_key = self.own_file_key(&stored.encrypted_key)?;
+        Ok((stored.ciphertext, file_key))
     }
 
-    async fn own_file_key(&self, name: &[u8]) -> Result<Bytes32, Failure> {
-        let encrypted_key = self.get(&key_id(name)).await?;
-        let file_key = open_long(&self.password_key, &encrypted_key);
+    fn own_file_key(&self, encrypted_key: &[u8]) -> Result<Bytes32, Failure> {
+        let file_key = open_long(&self.password_key, encrypted_key);
         let file_key = file_key.ok_or_else(|| violation("inauthentic"))?;
         file_key.try_into().map_err(|_| violation("malformed"))
     }
 
     async fn share(&self, name: &[u8], with: &str) -> Result<(), Failure> {
-        let file_key = self.own_file_key(name).await?;
+        let stored = self.get(name).await?;
+        let file_key = self.own_file_key(&stored.encrypted_key)?;
         let shown = self.store.get_public(with).await?;
         let shown = shown.ok_or_else(|| unavailable("unknown-user"))?;
         let keys = PublicKeys::from_bytes(&shown.bytes).ok_or_else(|| violation("malformed"))?;
@@ -148,8 +160,8 @@ impl Naive {
         let file_key = self.keys.unwrap(&self.dice, b"", &wrapped.bytes);
         let file_key = file_key.and_then(|key| key.try_into().ok());
         let file_key: Bytes32 = file_key.ok_or_else(|| violation("inauthentic"))?;
-        let ciphertext = self.get(name).await?;
-        open_long(&file_key, &ciphertext).ok_or_else(|| violation("inauthentic"))
+        let stored = self.get(name).await?;
+        open_long(&file_key, &stored.ciphertext).ok_or_else(|| violation("inauthentic"))
     }
 
     async fn receive(&self, name: &[u8], as_name: Vec<u8>) -> Result<Vec<u8>, Failure> {
@@ -180,11 +192,10 @@ impl Naive {
         Ok(())
     }
 
-    async fn get(&self, id: &[u8]) -> Result<Vec<u8>, Failure> {
-        let shown = self.store.get(id).await?;
-        shown
-            .map(|shown| shown.bytes)
-            .ok_or_else(|| usage("no-such-file"))
+    async fn get(&self, name: &[u8]) -> Result<Stored, Failure> {
+        let shown = self.store.get(name).await?;
+        let shown = shown.ok_or_else(|| usage("no-such-file"))?;
+        Stored::from_bytes(&shown.bytes).ok_or_else(|| violation("inauthentic"))
     }
 
     async fn put(&self, id: Vec<u8>, bytes: Vec<u8>) -> Result<(), Failure> {
@@ -222,14 +233,6 @@ impl Device for Naive {
     fn perform(&self, operation: Operation) -> LocalFuture<'_, Outcome> {
         Box::pin(self.dispatch(operation))
     }
-}
-
-fn key_id(name: &[u8]) -> Vec<u8> {
-    [name, b".key"].concat()
-}
-
-fn signature_id(name: &[u8]) -> Vec<u8> {
-    [name, b".sig"].concat()
 }
 
 fn pointer_id(recipient: &str, name: &[u8]) -> Vec<u8> {
@@ -286,18 +289,16 @@ mod tests {
         let alice = world.first("alice");
         alice.does(upload("notes", b"content"));
         let before = world.snapshot();
-        for id in ["notes", "notes.key", "notes.sig"] {
-            let place = object(id.as_bytes());
-            for at in 0..before[&place].len() {
-                world.roll_back_to(&before);
-                world
-                    .server
-                    .objects
-                    .borrow_mut()
-                    .get_mut(&place)
-                    .expect("it is there")[at] ^= 1;
-                assert_eq!(alice.fails(download("notes")), "violation:inauthentic");
-            }
+        let place = object(b"notes");
+        for at in 0..before[&place].len() {
+            world.roll_back_to(&before);
+            world
+                .server
+                .objects
+                .borrow_mut()
+                .get_mut(&place)
+                .expect("it is there")[at] ^= 1;
+            assert_eq!(alice.fails(download("notes")), "violation:inauthentic");
         }
     }
 
@@ -309,10 +310,8 @@ mod tests {
         alice.does(upload("b", b"content of b"));
         {
             let mut objects = world.server.objects.borrow_mut();
-            for end in ["", ".key", ".sig"] {
-                let b = objects[&object(format!("b{end}").as_bytes())].clone();
-                objects.insert(object(format!("a{end}").as_bytes()), b);
-            }
+            let b = objects[&object(b"b")].clone();
+            objects.insert(object(b"a"), b);
         }
         assert_eq!(alice.reads("a"), b"content of b");
     }
