@@ -76,7 +76,8 @@ const FRAMES: &[(&str, u8, &str)] = &[
     (
         "request segments",
         20,
-        "token:32 body!05 leaf:32 from=00000000 count=00000010",
+        "token:32 body!05 ranges#2 leaf:32 from=00000000 count=00000010 leaf-2:32 \
+         from-2=00000003 count-2=00000001",
     ),
     (
         "request fetch",

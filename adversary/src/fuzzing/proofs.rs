@@ -91,7 +91,7 @@ fn directory(chooser: &mut Chooser, proofs: &mut Proofs) {
 fn tag(chooser: &mut Chooser) -> Tag {
     let mut tag = [0; 32];
     tag[0] = [0, 1, 0x80, 0xff][chooser.choose(4) as usize];
-    tag[2] = [0, 1, 0xff][chooser.choose(3) as usize];
+    tag[1] = [0, 1, 0xff][chooser.choose(3) as usize];
     [.., tag[31]] = chooser.choose(4).to_be_bytes();
     Tag(tag)
 }

@@ -13,7 +13,7 @@ use turncoat_core::wire::{
 
 use super::storage::{Batch, Key, Kind, Storage};
 
-/// Slots that share a bucket. Tags are keyed hashes: of a million, hardly three meet in one. A
+/// Slots that share a bucket. Tags are keyed hashes: of a million, hardly 40 meet in one. A
 /// writer who puts more there makes a bucket that is shown as a whole to whoever looks for one of
 /// them.
 const BUCKET_MAX: usize = 64;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
-use turncoat_core::Limits;
 use turncoat_core::id::{HeadHash, Height, PackId, SpaceId, Token, UserId};
 use turncoat_core::wire::{
-    Blob, Commit, Frame, KdfParams, KeyBag, Pack, Range, Reader, Refusal, Reply, Request,
-    RequestBody, SignedRecord, VERSION, Wire, Writer,
+    Blob, Commit, Frame, KdfParams, KeyBag, Pack, Range, Reader, RecordRange, Refusal, Reply,
+    Request, RequestBody, SignedRecord, VERSION, Wire, Writer,
 };
+use turncoat_core::{Limits, SEGMENTS_MAX};
 
 use super::commit::{self, Terms};
 use super::storage::{Batch, Key, Kind, Storage, encoded};
@@ -181,10 +181,9 @@ impl Native {
                 user?;
                 read::views(storage, views).map(Answer::Encoded)
             }
-            RequestBody::Segments { leaf, from, count } => {
+            RequestBody::Segments { ranges } => {
                 user?;
-                let records = segments::range(storage, leaf, *from, *count)?;
-                Ok(Answer::whole(&Reply::Segments(records)))
+                records(storage, ranges)
             }
             RequestBody::Fetch { ranges } => {
                 user?;
@@ -413,6 +412,19 @@ pub(super) fn put_pack(
 }
 
 /// A range past the end of a pack is answered with what is there.
+fn records(storage: &impl Storage, ranges: &[RecordRange]) -> Result<Answer, Refusal> {
+    let counts = ranges.iter().map(|range| u64::from(range.count));
+    if counts.sum::<u64>() > SEGMENTS_MAX {
+        return Err(Refusal::TooLarge);
+    }
+    let mut records = Vec::new();
+    for range in ranges {
+        let found = segments::range(storage, &range.leaf, range.from, range.count)?;
+        records.extend(found);
+    }
+    Ok(Answer::whole(&Reply::Segments(records)))
+}
+
 fn fetch(storage: &impl Storage, ranges: &[Range]) -> Result<Answer, Refusal> {
     let sizes = ranges.iter().map(|range| u64::from(range.length));
     if sizes.sum::<u64>() > CONTENT_MAX {

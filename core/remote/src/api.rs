@@ -104,7 +104,7 @@ pub fn refusal(reply: &[u8]) -> Option<Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use turncoat_core::id::{LeafHash, PackId, Token, UserId};
+    use turncoat_core::id::{PackId, Token, UserId};
     use turncoat_core::wire::{Blob, Frame as _, Pack, Refusal, Reply, Request, RequestBody};
 
     use super::{Operation, refusal, status};
@@ -129,11 +129,7 @@ mod tests {
             },
             RequestBody::Lookup { user },
             RequestBody::Read { views: Vec::new() },
-            RequestBody::Segments {
-                leaf: LeafHash([4; 32]),
-                from: 0,
-                count: 1,
-            },
+            RequestBody::Segments { ranges: Vec::new() },
             RequestBody::Fetch { ranges: Vec::new() },
             RequestBody::Store {
                 pack: Pack {

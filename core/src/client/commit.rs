@@ -28,9 +28,22 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug)]
 pub(super) struct NewLeaf {
     pub(super) stored: Vec<u8>,
+    pub(super) hash: LeafHash,
     /// How many of the records of the leaf before stay.
     pub(super) keep: u32,
     pub(super) add: Vec<SegmentRecord>,
+}
+
+impl NewLeaf {
+    /// A leaf without segments.
+    pub(super) fn of(stored: Vec<u8>) -> Self {
+        Self {
+            hash: leaf_hash(&stored),
+            stored,
+            keep: 0,
+            add: Vec::new(),
+        }
+    }
 }
 
 /// A change of the roster that goes with a head.
@@ -348,7 +361,7 @@ fn apply_leaves(
         replaced: Vec::new(),
     };
     for (tag, leaf) in leaves {
-        let hash = leaf.as_ref().map(|leaf| leaf_hash(&leaf.stored));
+        let hash = leaf.as_ref().map(|leaf| leaf.hash);
         let before = directory::set(trie, &tag, hash).map_err(|_| Violation::OutOfTurn)?;
         *entries = entries
             .saturating_sub(u64::from(before.is_some()))

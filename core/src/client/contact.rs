@@ -124,11 +124,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         };
         let space = self.spaces.get(&self.private).ok_or(Violation::OutOfTurn)?;
         let stored = seal_leaf(&mut self.ports.entropy, &space.key, &Entry::Pin(pin))?;
-        Ok(NewLeaf {
-            stored,
-            keep: 0,
-            add: Vec::new(),
-        })
+        Ok(NewLeaf::of(stored))
     }
 
     /// Pins a contact in the private space and on this device, unless it is pinned.

@@ -14,7 +14,9 @@ use crate::remote::{Remote, Vault};
 use crate::seal::open_keyring;
 use crate::secret::{ContentKey, KeyBytes};
 use crate::tree::{Mountain, segment_leaf};
-use crate::wire::{FileEntry, Range, Reply, RequestBody, SegmentNode, SegmentRecord, SpaceState};
+use crate::wire::{
+    FileEntry, Range, RecordRange, Reply, RequestBody, SegmentNode, SegmentRecord, SpaceState,
+};
 use alloc::vec::Vec;
 
 /// Segment records that one request asks for.
@@ -89,10 +91,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
 
     /// All segment records of a file, as the peaks in its leaf vouch for them.
     pub(super) async fn records_of(&mut self, found: &Found) -> Result<Vec<SegmentRecord>, Error> {
-        let FileEntry {
-            segments, peaks, ..
-        } = &found.file;
-        let wanted = usize::try_from(*segments).map_err(|_| Violation::Malformed)?;
+        let wanted = usize::try_from(found.file.segments).map_err(|_| Violation::Malformed)?;
         let mut records: Vec<SegmentRecord> = Vec::new();
         while records.len() < wanted {
             let from = u32::try_from(records.len()).map_err(|_| Violation::Malformed)?;
@@ -111,22 +110,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             }
             records.extend(page);
         }
-        let mut mountain: Mountain<SegmentNode> = Mountain::new();
-        for record in &records {
-            mountain
-                .push(segment_leaf(record))
-                .map_err(|_| Violation::Malformed)?;
-        }
-        let short = records.len() < wanted;
-        defend!(Defence::SegmentTree, !short, Violation::Truncated);
-        let bound = records.len() == wanted && mountain.peaks() == peaks.as_slice();
-        defend!(Defence::SegmentTree, bound, Violation::Misbound);
+        check_records(&found.file, &records)?;
         Ok(records)
-    }
-
-    /// Says that the records of this file will be asked for.
-    pub(super) fn ask_records_ahead(&mut self, found: &Found) {
-        self.ask_ahead(records_from(found, 0));
     }
 
     /// The content keys of a file, oldest first, the newest last.
@@ -321,11 +306,28 @@ fn ranges(records: &[SegmentRecord]) -> Vec<Range> {
     records.iter().map(range).collect()
 }
 
+/// The records of a file are all that its leaf's peaks vouch for, in their order.
+pub(super) fn check_records(file: &FileEntry, records: &[SegmentRecord]) -> Result<(), Error> {
+    let mut mountain: Mountain<SegmentNode> = Mountain::new();
+    for record in records {
+        mountain
+            .push(segment_leaf(record))
+            .map_err(|_| Violation::Malformed)?;
+    }
+    let short = mountain.size() < file.segments;
+    defend!(Defence::SegmentTree, !short, Violation::Truncated);
+    let bound = mountain.size() == file.segments && mountain.peaks() == file.peaks.as_slice();
+    defend!(Defence::SegmentTree, bound, Violation::Misbound);
+    Ok(())
+}
+
 /// The request for a page of segment records.
 fn records_from(found: &Found, from: u32) -> RequestBody {
     RequestBody::Segments {
-        leaf: found.leaf,
-        from,
-        count: RECORDS_PER_REQUEST,
+        ranges: Vec::from([RecordRange {
+            leaf: found.leaf,
+            from,
+            count: RECORDS_PER_REQUEST,
+        }]),
     }
 }

@@ -1,7 +1,9 @@
 //! Reads many small files under one head.
 
+use super::download::check_records;
 use super::locate::Found;
 use super::sync::Want;
+use super::transport::unexpected;
 use super::{Freshness, Session};
 use crate::chunk::{SEGMENT_SEALED_MAX, open_segment};
 use crate::defence::{Defence, defend};
@@ -10,13 +12,11 @@ use crate::error::{Error, Unavailable, Violation};
 use crate::id::Tag;
 use crate::remote::{Remote, Vault};
 use crate::secret::ContentKey;
-use crate::wire::{Entry, Range, SegmentRecord};
+use crate::wire::{Entry, Range, RecordRange, Reply, RequestBody, SegmentRecord};
 use alloc::vec::Vec;
 
 /// Files whose leaves are asked for at a time: they fit into one reply.
 const VIEW_MAX: usize = 2048;
-/// Requests for segment records that are sent before their turn.
-const RECORDS_AHEAD: usize = 48;
 
 /// What became of a request for many files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         for names in names.chunks(VIEW_MAX) {
             let mut small = self.small_files(names, first, &mut rest).await?;
             first = first.saturating_add(names.len());
-            self.ask_records(&mut small).await?;
+            self.ask_records(&mut small, &mut rest).await?;
             while !small.is_empty() {
                 let later = small.split_off(fitting(&small));
                 self.hand_out(&small, &mut rest, &mut take).await?;
@@ -102,19 +102,40 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     }
 
     /// The record of each file, as the peak in its leaf vouches for it.
-    async fn ask_records(&mut self, small: &mut [Small]) -> Result<(), Error> {
-        let mut asked = 0;
-        for at in 0..small.len() {
-            for ahead in small.get(asked..).unwrap_or_default() {
-                if asked > at.saturating_add(RECORDS_AHEAD) {
-                    break;
-                }
-                self.ask_records_ahead(&ahead.found);
-                asked = asked.saturating_add(1);
+    async fn ask_records(
+        &mut self,
+        small: &mut Vec<Small>,
+        rest: &mut Vec<usize>,
+    ) -> Result<(), Error> {
+        if small.is_empty() {
+            return Ok(());
+        }
+        let ranges = small.iter().map(|one| RecordRange {
+            leaf: one.found.leaf,
+            from: 0,
+            count: 1,
+        });
+        let ranges = ranges.collect();
+        let records = match self.ask(RequestBody::Segments { ranges }).await? {
+            Reply::Segments(records) => records,
+            reply => {
+                return match unexpected(&reply) {
+                    // Which one is denied comes out when each is asked for.
+                    Error::Unavailable(Unavailable::Withheld) => {
+                        rest.extend(small.drain(..).map(|one| one.place));
+                        Ok(())
+                    }
+                    error => Err(error),
+                };
             }
-            if let Some(one) = small.get_mut(at) {
-                one.record = self.records_of(&one.found).await?.pop();
-            }
+        };
+        let most = records.len() <= small.len();
+        defend!(Defence::ReplyCounts, most, Violation::TooLarge);
+        let mut records = records.into_iter();
+        for one in small {
+            let record = records.next();
+            check_records(&one.found.file, record.as_slice())?;
+            one.record = record;
         }
         Ok(())
     }

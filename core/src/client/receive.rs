@@ -173,14 +173,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let entropy = &mut self.ports.entropy;
         let stored = seal_leaf(entropy, &private.key, &Entry::Received(opened.id))?;
         draft.leaves.insert(slots.0, Some(link));
-        draft.leaves.insert(
-            slots.1,
-            Some(NewLeaf {
-                stored,
-                keep: 0,
-                add: Vec::new(),
-            }),
-        );
+        draft.leaves.insert(slots.1, Some(NewLeaf::of(stored)));
         match self.pin_in(&met.pin_tag)? {
             Some(pin) => same_key(&met.contact, pin.fingerprint)?,
             None => {

@@ -185,10 +185,10 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         };
         if let Some(rekeyed) = rekeyed {
             let entry = Entry::File(rekeyed.file);
+            let stored = seal_leaf(&mut self.ports.entropy, &moved.key, &entry)?;
             let leaf = NewLeaf {
-                stored: seal_leaf(&mut self.ports.entropy, &moved.key, &entry)?,
-                keep: 0,
                 add: rekeyed.records,
+                ..NewLeaf::of(stored)
             };
             draft.leaves.insert(moved.only_tag(), Some(leaf));
             draft.pack = Some(rekeyed.pack);

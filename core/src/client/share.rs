@@ -230,10 +230,6 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         };
         let entropy = &mut self.ports.entropy;
         let stored = seal_leaf(entropy, &private.key, &Entry::Link(link))?;
-        Ok(NewLeaf {
-            stored,
-            keep: 0,
-            add: Vec::new(),
-        })
+        Ok(NewLeaf::of(stored))
     }
 }

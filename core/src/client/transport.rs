@@ -32,8 +32,12 @@ fn reply_max(limits: &Limits, body: &RequestBody) -> u64 {
 fn asked_for(limits: &Limits, body: &RequestBody) -> u64 {
     let most = match body {
         RequestBody::Read { .. } => limits.reply_size_max,
-        RequestBody::Segments { count, .. } => list_of(*count, SegmentRecord::SIZE),
-        RequestBody::Inbox { count, .. } => list_of(*count, ENVELOPE_SIZE_MAX),
+        RequestBody::Segments { ranges } => ranges.iter().fold(SHORT_REPLY_MAX, |sum, range| {
+            sum.saturating_add(many(range.count, SegmentRecord::SIZE))
+        }),
+        RequestBody::Inbox { count, .. } => {
+            SHORT_REPLY_MAX.saturating_add(many(*count, ENVELOPE_SIZE_MAX))
+        }
         RequestBody::Fetch { ranges } => ranges.iter().fold(SHORT_REPLY_MAX, |sum, range| {
             sum.saturating_add(u64::from(range.length))
         }),
@@ -47,9 +51,9 @@ fn asked_for(limits: &Limits, body: &RequestBody) -> u64 {
     most.min(limits.reply_size_max)
 }
 
-fn list_of(count: u32, size: usize) -> u64 {
+fn many(count: u32, size: usize) -> u64 {
     let size = u64::try_from(size).unwrap_or(u64::MAX);
-    SHORT_REPLY_MAX.saturating_add(u64::from(count).saturating_mul(size))
+    u64::from(count).saturating_mul(size)
 }
 
 fn lost(lost: Lost) -> Error {

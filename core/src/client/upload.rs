@@ -384,7 +384,11 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let space = self.spaces.get(space).ok_or(Violation::OutOfTurn)?;
         let entropy = &mut self.ports.entropy;
         let stored = seal_leaf(entropy, &space.key, &Entry::File(file))?;
-        Ok(NewLeaf { stored, keep, add })
+        Ok(NewLeaf {
+            keep,
+            add,
+            ..NewLeaf::of(stored)
+        })
     }
 
     /// Sends a pack ahead of the commit that needs it.

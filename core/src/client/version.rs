@@ -8,7 +8,6 @@ use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable};
 use crate::id::{LeafHash, SpaceId, Tag};
 use crate::remote::{Remote, Vault};
-use crate::tree::leaf_hash;
 use crate::wire::Entry;
 use alloc::vec::Vec;
 
@@ -90,7 +89,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
 pub(super) fn drafted(space: SpaceId, draft: &Draft) -> Vec<(Tag, Version)> {
     let leaves = draft.leaves.iter();
     let versions = leaves.filter_map(|(tag, leaf)| {
-        let leaf = leaf_hash(&leaf.as_ref()?.stored);
+        let leaf = leaf.as_ref()?.hash;
         Some((*tag, Version { space, leaf }))
     });
     versions.collect()

@@ -95,57 +95,48 @@ pub fn set(
         (Lookup::Absent, None) => return Ok(None),
         _ => {}
     }
-    let taken = core::mem::replace(trie, PartialTrie::Empty);
-    let (changed, before) = set_below(taken, 0, tag, leaf);
-    *trie = changed;
-    Ok(before)
+    Ok(set_below(trie, 0, tag, leaf))
 }
 
-/// [`set`] at `depth`, where the caller has seen that the path is shown.
+/// [`set`] at `depth`, where the caller has seen that the path is shown and that something changes.
 fn set_below(
-    node: PartialTrie,
+    node: &mut PartialTrie,
     depth: u8,
     tag: &Tag,
     leaf: Option<LeafHash>,
-) -> (PartialTrie, Option<LeafHash>) {
-    match node {
-        PartialTrie::Bucket(slots) => set_in_bucket(slots, tag, leaf),
-        PartialTrie::Empty if depth >= DEPTH => set_in_bucket(Vec::new(), tag, leaf),
-        PartialTrie::Empty => {
-            let empty = (PartialTrie::Empty, PartialTrie::Empty);
-            set_in_inner(empty, depth, tag, leaf)
+) -> Option<LeafHash> {
+    if *node == PartialTrie::Empty {
+        *node = if depth < DEPTH {
+            PartialTrie::Inner(Box::new((PartialTrie::Empty, PartialTrie::Empty)))
+        } else {
+            PartialTrie::Bucket(Vec::new())
+        };
+    }
+    let (before, is_empty) = match node {
+        PartialTrie::Bucket(slots) => {
+            let before = set_in_bucket(slots, tag, leaf);
+            (before, slots.is_empty())
         }
-        PartialTrie::Inner(children) => set_in_inner(*children, depth, tag, leaf),
-        // The caller excluded it; an opaque subtree stays as it is.
-        PartialTrie::Opaque(hash) => (PartialTrie::Opaque(hash), None),
-    }
-}
-
-fn set_in_inner(
-    (left, right): (PartialTrie, PartialTrie),
-    depth: u8,
-    tag: &Tag,
-    leaf: Option<LeafHash>,
-) -> (PartialTrie, Option<LeafHash>) {
-    let below = depth.saturating_add(1);
-    let (pair, before) = if slot_bit(tag, depth) {
-        let (right, before) = set_below(right, below, tag, leaf);
-        ((left, right), before)
-    } else {
-        let (left, before) = set_below(left, below, tag, leaf);
-        ((left, right), before)
+        PartialTrie::Inner(children) => {
+            let child = if slot_bit(tag, depth) {
+                &mut children.1
+            } else {
+                &mut children.0
+            };
+            let before = set_below(child, depth.saturating_add(1), tag, leaf);
+            let empty = (PartialTrie::Empty, PartialTrie::Empty);
+            (before, **children == empty)
+        }
+        // The caller excluded an opaque subtree; it stays as it is.
+        PartialTrie::Empty | PartialTrie::Opaque(_) => (None, false),
     };
-    match pair {
-        (PartialTrie::Empty, PartialTrie::Empty) => (PartialTrie::Empty, before),
-        pair => (PartialTrie::Inner(Box::new(pair)), before),
+    if is_empty {
+        *node = PartialTrie::Empty;
     }
+    before
 }
 
-fn set_in_bucket(
-    mut slots: Vec<Slot>,
-    tag: &Tag,
-    leaf: Option<LeafHash>,
-) -> (PartialTrie, Option<LeafHash>) {
+fn set_in_bucket(slots: &mut Vec<Slot>, tag: &Tag, leaf: Option<LeafHash>) -> Option<LeafHash> {
     let place = slots.partition_point(|slot| slot.tag < *tag);
     let before = match slots.get(place) {
         Some(slot) if slot.tag == *tag => Some(slots.remove(place).leaf),
@@ -154,11 +145,7 @@ fn set_in_bucket(
     if let Some(leaf) = leaf {
         slots.insert(place, Slot { tag: *tag, leaf });
     }
-    if slots.is_empty() {
-        (PartialTrie::Empty, before)
-    } else {
-        (PartialTrie::Bucket(slots), before)
-    }
+    before
 }
 
 /// The slots that `trie` shows, in the order of their tags.

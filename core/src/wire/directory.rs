@@ -5,8 +5,11 @@ use crate::id::{Digest, LeafHash, LeafId, Tag};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Levels of inner nodes. Below them, tags that share their first 24 bits share a bucket.
-pub const DEPTH: u8 = 24;
+/// Levels of inner nodes. Below them, tags that share their first 16 bits share a bucket.
+///
+/// Each level costs every entry one node, and a bucket is shown as a whole: with 16, a directory of
+/// 10,000 entries has four nodes for each, and a bucket of one of a million has some 16 slots.
+pub const DEPTH: u8 = 16;
 
 /// The hash of an empty directory, and of an empty part of one.
 const EMPTY: Digest = Digest([0; 32]);
@@ -52,7 +55,7 @@ record! {
 /// One path, many paths, a page and a whole directory are all of this shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PartialTrie {
-    /// Slots that share their first 24 bits, in strictly rising order of tags; never empty.
+    /// Slots that share their first 16 bits, in strictly rising order of tags; never empty.
     Bucket(Vec<Slot>),
     /// Nothing below.
     Empty,
@@ -83,7 +86,7 @@ impl PartialTrie {
     }
 
     /// `prefix` holds the `depth` bits that lead here, so that a bucket cannot hold strangers.
-    fn read_node(reader: &mut Reader<'_>, depth: u8, prefix: u32) -> Result<Self, Malformed> {
+    fn read_node(reader: &mut Reader<'_>, depth: u8, prefix: u16) -> Result<Self, Malformed> {
         match (reader.u8()?, depth) {
             (0, _) => Ok(Self::Empty),
             // An empty subtree has one form. If it could hide behind its hash, a client that
@@ -118,10 +121,10 @@ impl PartialTrie {
     }
 }
 
-/// The first 24 bits of a tag.
-fn bucket_of(tag: &Tag) -> u32 {
-    let [first, second, third, ..] = tag.0;
-    u32::from_be_bytes([0, first, second, third])
+/// The first 16 bits of a tag.
+fn bucket_of(tag: &Tag) -> u16 {
+    let [first, second, ..] = tag.0;
+    u16::from_be_bytes([first, second])
 }
 
 impl Wire for PartialTrie {

@@ -177,6 +177,18 @@ record! {
 }
 
 record! {
+    /// Segment records of a leaf.
+    pub struct RecordRange {
+        /// The leaf.
+        pub leaf: LeafHash,
+        /// The first record.
+        pub from: u32,
+        /// How many at most.
+        pub count: u32,
+    }
+}
+
+record! {
     /// What happens to one slot of a directory.
     pub struct LeafChange {
         /// The slot.
@@ -256,14 +268,10 @@ choice! {
             /// Which.
             views: Vec<ViewRequest>,
         },
-        /// Segment records of a leaf.
+        /// Segment records of leaves, one leaf after another.
         5 => Segments {
-            /// The leaf.
-            leaf: LeafHash,
-            /// The first record.
-            from: u32,
-            /// How many at most.
-            count: u32,
+            /// Which.
+            ranges: Vec<RecordRange>,
         },
         /// Bytes of packs, one after another.
         6 => Fetch {

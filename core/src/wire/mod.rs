@@ -28,8 +28,8 @@ pub use envelope::{Envelope, SignedEnvelope};
 pub use head::{Head, SignedHead};
 pub use identity::{Key, PublicRecord, SignedRecord};
 pub use message::{
-    AtHeight, Commit, LeafChange, Pack, Padding, Range, Refusal, Reply, Request, RequestBody,
-    Selection, View, ViewRequest,
+    AtHeight, Commit, LeafChange, Pack, Padding, Range, RecordRange, Refusal, Reply, Request,
+    RequestBody, Selection, View, ViewRequest,
 };
 pub use reader::{Malformed, Reader};
 pub use roster::{RosterAction, RosterChange, SignedRosterChange};

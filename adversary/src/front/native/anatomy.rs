@@ -1,8 +1,8 @@
 //! What a server reads in requests of the native front: which ids, and which numbers.
 
 use turncoat_core::wire::{
-    AtHeight, Commit, Frame as _, Head, LeafChange, Range, Request, RequestBody, Selection,
-    ViewRequest,
+    AtHeight, Commit, Frame as _, Head, LeafChange, Range, RecordRange, Request, RequestBody,
+    Selection, ViewRequest,
 };
 
 use crate::oracle::Anatomy;
@@ -81,10 +81,13 @@ impl Parts {
                     self.view(view);
                 }
             }
-            RequestBody::Segments { leaf, from, count } => {
-                self.id(&leaf.0);
-                self.number(*from);
-                self.number(*count);
+            RequestBody::Segments { ranges } => {
+                self.count(ranges.len());
+                for RecordRange { leaf, from, count } in ranges {
+                    self.id(&leaf.0);
+                    self.number(*from);
+                    self.number(*count);
+                }
             }
             RequestBody::Fetch { ranges } => {
                 self.count(ranges.len());

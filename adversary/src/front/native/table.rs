@@ -2,9 +2,9 @@
 
 use turncoat_core::wire::{
     AtHeight, Commit, Envelope, Head, HistoryNode, KdfParams, Key, KeyBag, LeafChange, Pack,
-    PublicRecord, Range, Refusal, Reply, Request, RequestBody, RosterAction, RosterChange,
-    SegmentRecord, Selection, SignedEnvelope, SignedHead, SignedRecord, SignedRosterChange, View,
-    ViewRequest,
+    PublicRecord, Range, RecordRange, Refusal, Reply, Request, RequestBody, RosterAction,
+    RosterChange, SegmentRecord, Selection, SignedEnvelope, SignedHead, SignedRecord,
+    SignedRosterChange, View, ViewRequest,
 };
 
 use super::REFUSALS;
@@ -69,6 +69,7 @@ fields! {
     SignedEnvelope { envelope, signature } within envelope by whole_or_framed;
     Pack { id, bytes } by whole;
     Range { pack, offset, length } by whole;
+    RecordRange { leaf, from, count } by whole;
     LeafChange { tag, leaf, keep, add } by whole;
     Commit {
         locator, expect, head, moves_to, roster, envelopes, leaves, pack
@@ -323,9 +324,7 @@ impl Field for RequestBody {
                 Some(user)
             }
             (Self::Read { views }, "views") => Some(views),
-            (Self::Segments { leaf, .. }, "leaf") => Some(leaf),
-            (Self::Segments { from, .. }, "from") => Some(from),
-            (Self::Segments { count, .. }, "count") => Some(count),
+            (Self::Segments { ranges }, "ranges") => Some(ranges),
             (Self::Fetch { ranges }, "ranges") => Some(ranges),
             (Self::Store { pack }, "pack") => Some(pack),
             (Self::Commit(commit), name) => commit.step(name),

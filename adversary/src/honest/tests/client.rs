@@ -3,16 +3,16 @@
 
 use turncoat_core::Limits;
 use turncoat_core::id::{
-    DeviceId, Digest, EnvelopeId, Epoch, Fingerprint, HeadHash, Height, LeafId, Locator, PackId,
-    Realm, RosterNumber, SpaceId, Tag, Token, UserId,
+    DeviceId, Digest, EnvelopeId, Epoch, Fingerprint, HeadHash, Height, LeafHash, LeafId, Locator,
+    PackId, Realm, RosterNumber, SpaceId, Tag, Token, UserId,
 };
 use turncoat_core::tree::{Mountain, ZERO, directory, head_hash, history_leaf, leaf_hash};
 use turncoat_core::tree::{roster_hash, segment_hash, segment_leaf};
 use turncoat_core::wire::{
     AtHeight, Blob, Commit, Envelope, Frame, Head, HistoryNode, KdfParams, KeyBag, Leaf,
-    LeafChange, Pack, PartialTrie, Reader, Reply, Request, RequestBody, RosterAction, RosterChange,
-    SegmentRecord, Selection, SignedEnvelope, SignedHead, SignedRecord, SignedRosterChange, View,
-    ViewRequest, Wire,
+    LeafChange, Pack, PartialTrie, Reader, RecordRange, Reply, Request, RequestBody, RosterAction,
+    RosterChange, SegmentRecord, Selection, SignedEnvelope, SignedHead, SignedRecord,
+    SignedRosterChange, View, ViewRequest, Wire,
 };
 
 use crate::acts::collude::{Colluder, Scheme, user_id};
@@ -91,6 +91,12 @@ impl World {
             reply => panic!("{reply:?}"),
         }
     }
+}
+
+/// Asks for records of one leaf.
+pub(super) fn records(leaf: LeafHash, from: u32, count: u32) -> RequestBody {
+    let ranges = vec![RecordRange { leaf, from, count }];
+    RequestBody::Segments { ranges }
 }
 
 /// The deployment.
@@ -358,7 +364,7 @@ impl Space {
 
 pub(super) fn tag(number: u16) -> Tag {
     let mut bytes = [0; 32];
-    // Spread over the trie, with a few pairs that share their first 24 bits.
+    // Spread over the trie, with a few pairs that share their first 16 bits.
     bytes[0] = ((number >> 1) as u8).reverse_bits();
     bytes[1] = (number >> 9) as u8;
     bytes[31] = (number & 1) as u8;

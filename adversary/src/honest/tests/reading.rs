@@ -4,8 +4,8 @@ use turncoat_core::id::{Checkpoint, EnvelopeId, HeadHash, Height, Locator, Roste
 use turncoat_core::tree::directory::{first_opaque_at_or_after, root_of, slots};
 use turncoat_core::tree::{Lookup, directory, leaf_hash, roster_hash};
 use turncoat_core::wire::{
-    AtHeight, Blob, Frame, Range, Refusal, Reply, Request, RequestBody, Selection, View,
-    ViewRequest, Wire, Writer,
+    AtHeight, Blob, Frame, Range, RecordRange, Refusal, Reply, Request, RequestBody, Selection,
+    View, ViewRequest, Wire, Writer,
 };
 
 use super::client::*;
@@ -197,7 +197,7 @@ fn appends_add_records_and_keep_those_before() {
     let leaf = leaf_hash(&last.0);
     for from in 0..20 {
         for count in 0..20 {
-            let body = RequestBody::Segments { leaf, from, count };
+            let body = records(leaf, from, count);
             let expected = (from..(from + count).min(18)).map(record).collect();
             assert_eq!(
                 world.ask(&alice, body),
@@ -209,15 +209,26 @@ fn appends_add_records_and_keep_those_before() {
     let shorter = super::client::leaf(1, 4, 0);
     let commit = space.next(&alice, vec![shorter.clone()]);
     assert_eq!(world.commit(&alice, &commit), Reply::Done);
-    let body = RequestBody::Segments {
-        leaf: leaf_hash(&shorter.leaf.unwrap().0),
-        from: 0,
-        count: 100,
-    };
+    let shorter = leaf_hash(&shorter.leaf.unwrap().0);
+    let body = records(shorter, 0, 100);
     assert_eq!(
         world.ask(&alice, body),
         Reply::Segments((0..4).map(record).collect())
     );
+    // Of several leaves, one after another; and no more than a file can have.
+    let range = |leaf, from, count| RecordRange { leaf, from, count };
+    let ranges = vec![range(leaf, 16, 9), range(shorter, 1, 2), range(leaf, 0, 1)];
+    let numbers = [16, 17, 1, 2, 0];
+    assert_eq!(
+        world.ask(&alice, RequestBody::Segments { ranges }),
+        Reply::Segments(numbers.map(record).into())
+    );
+    let ranges = vec![range(leaf, 0, 0x8000), range(leaf, 0, 0x7fff)];
+    let most = RequestBody::Segments { ranges };
+    assert!(matches!(world.ask(&alice, most), Reply::Segments(all) if all.len() == 36));
+    let ranges = vec![range(leaf, 0, 0x8000), range(leaf, 0, 0x8000)];
+    let more = RequestBody::Segments { ranges };
+    assert_eq!(world.ask(&alice, more), refused(Refusal::TooLarge));
 }
 
 #[test]
@@ -419,11 +430,7 @@ fn a_store_that_lies_about_anything_is_answered_from() {
     let requests = [
         read(Selection::Tags(tags)),
         read(Selection::Page { from, count: 9 }),
-        RequestBody::Segments {
-            leaf: leaf_hash(&stored.0),
-            from: 0,
-            count: 9,
-        },
+        records(leaf_hash(&stored.0), 0, 9),
         RequestBody::Inbox {
             sender: alice.id,
             space: None,

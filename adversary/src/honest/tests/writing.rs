@@ -109,11 +109,7 @@ fn a_stranger_is_refused() {
     let commit = space.next(&alice, Vec::new());
     let requests = [
         RequestBody::Read { views: Vec::new() },
-        RequestBody::Segments {
-            leaf: leaf_hash(b""),
-            from: 0,
-            count: 1,
-        },
+        records(leaf_hash(b""), 0, 1),
         RequestBody::Fetch { ranges: Vec::new() },
         RequestBody::Store { pack: pack(1, b"") },
         RequestBody::Commit(Box::new(commit)),
