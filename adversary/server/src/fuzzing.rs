@@ -39,7 +39,7 @@ pub struct Replies {
 pub fn requests(bytes: &[u8]) -> Replies {
     let beginning = Beginning::new();
     let mut store =
-        Durable::on(InMemoryBackend::new(), Memory::default()).expect("memory takes a new store");
+        Durable::on(InMemoryBackend::new, Memory::default()).expect("memory takes a new store");
     let mut batch = Batch::new();
     for (key, bytes) in beginning.objects {
         batch.put(key, bytes);

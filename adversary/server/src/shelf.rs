@@ -1,13 +1,16 @@
 //! Packs at rest: files in a folder for each first byte of their names, durable before they count.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where packs are kept.
 pub trait Shelf: Send + Sync + 'static {
-    /// The pack of this name, if it is there.
+    /// The pack of this name, if it is there. What is found is durable: whoever sends it again is
+    /// told that it is kept.
     ///
     /// # Errors
     ///
@@ -149,6 +152,8 @@ impl Disk for Machine {
 pub struct Folder {
     root: PathBuf,
     disk: Box<dyn Disk>,
+    /// Folders whose names may not last.
+    unsynced: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Folder {
@@ -164,10 +169,12 @@ impl Folder {
         Self {
             root,
             disk: Box::new(disk),
+            unsynced: Mutex::default(),
         }
     }
 
-    /// Removes what was being written when a server ended. No other server may have the folder.
+    /// Removes what was being written when a server ended, and makes what it had not synced last.
+    /// No other server may have the folder.
     ///
     /// # Errors
     ///
@@ -179,8 +186,26 @@ impl Folder {
             for (name, _) in files.filter(|(name, _)| is_partial(name)) {
                 self.disk.remove(&folder.join(name))?;
             }
+            self.disk.sync(&folder)?;
+        }
+        self.disk.sync(&self.root)
+    }
+
+    /// Makes names last that may not, in the root and in a folder of it.
+    fn settle(&self, folder: &Path) -> io::Result<()> {
+        // Held throughout, so that what comes to be doubtful meanwhile stays so.
+        let mut unsynced = self.unsynced();
+        for folder in [&self.root, folder] {
+            if unsynced.contains(folder) {
+                self.disk.sync(folder)?;
+                unsynced.remove(folder);
+            }
         }
         Ok(())
+    }
+
+    fn unsynced(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn place(&self, name: &str) -> (PathBuf, PathBuf) {
@@ -212,14 +237,20 @@ impl Shelf for Folder {
     }
 
     fn read_part(&self, name: &str, offset: usize, size: usize) -> io::Result<Option<Vec<u8>>> {
-        if_there(self.disk.read(&self.place(name).1, offset, size))
+        let (folder, file) = self.place(name);
+        self.settle(&folder)?;
+        if_there(self.disk.read(&file, offset, size))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let (folder, file) = self.place(name);
-        if self.disk.make_folder(&folder)? {
-            self.disk.sync(&self.root)?;
+        // What failed may have been done all the same.
+        let made = self.disk.make_folder(&folder);
+        if !matches!(made, Ok(false)) {
+            self.unsynced().insert(self.root.clone());
         }
+        made?;
+        self.settle(&folder)?;
         let partial = file.with_extension(PARTIAL);
         let written = self.disk.write(&partial, bytes);
         if let Err(error) = written.and_then(|()| self.disk.sync(&partial)) {
@@ -227,8 +258,13 @@ impl Shelf for Folder {
             let _removed = self.disk.remove(&partial);
             return Err(error);
         }
-        self.disk.rename(&partial, &file)?;
-        self.disk.sync(&folder)
+        let renamed = self.disk.rename(&partial, &file);
+        let named = renamed.and_then(|()| self.disk.sync(&folder));
+        if named.is_err() {
+            self.unsynced().insert(folder);
+            let _removed = self.disk.remove(&partial);
+        }
+        named
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{
@@ -87,15 +87,17 @@ pub struct Durable {
 struct Kept {
     /// How often it was opened; nothing while it does not open.
     open: RwLock<(u64, Option<Database>)>,
-    /// Where, if it is a file.
-    path: Option<PathBuf>,
+    again: Box<Again>,
 }
 
+/// Opens a database that is there.
+type Again = dyn Fn() -> Result<Database, DatabaseError> + Send + Sync;
+
 impl Kept {
-    fn new(database: Database, path: Option<PathBuf>) -> Self {
+    fn new(database: Database, again: Box<Again>) -> Self {
         Self {
             open: RwLock::new((0, Some(database))),
-            path,
+            again,
         }
     }
 
@@ -119,15 +121,12 @@ impl Kept {
 
     /// Opens it anew, unless somebody did since it was opened so often.
     fn reopen(&self, times: u64) -> Result<(), Failed> {
-        let Some(path) = &self.path else {
-            return Err(stuck());
-        };
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         if open.0 == times {
             // Its file is free once it is gone. One that is missing by then is not made: an empty
             // store would look like a server that denies everything.
             open.1 = None;
-            open.1 = Some(Database::open(path)?);
+            open.1 = Some((self.again)()?);
             open.0 += 1;
         }
         Ok(())
@@ -152,17 +151,22 @@ impl Durable {
         File::open(folder)?.sync_all()?;
         let packs = Folder::of(packs);
         packs.tidy()?;
-        Self::over(Kept::new(database, Some(path)), packs)
+        let again = Box::new(move || Database::open(&path));
+        Self::over(Kept::new(database, again), packs)
     }
 
-    /// A store over a backend and a shelf of the caller's.
+    /// A store over a place and a shelf of the caller's. The place is opened now, and once more
+    /// after each time that it failed: what was written there must be there.
     ///
     /// # Errors
     ///
     /// [`NoStore`].
-    pub fn on(backend: impl StorageBackend, packs: impl Shelf) -> Result<Self, NoStore> {
-        let database = Database::builder().create_with_backend(backend)?;
-        Self::over(Kept::new(database, None), packs)
+    pub fn on<B: StorageBackend>(
+        place: impl Fn() -> B + Send + Sync + 'static,
+        packs: impl Shelf,
+    ) -> Result<Self, NoStore> {
+        let open = move || Database::builder().create_with_backend(place());
+        Self::over(Kept::new(open()?, Box::new(open)), packs)
     }
 
     fn over(database: Kept, packs: impl Shelf) -> Result<Self, NoStore> {
