@@ -18,7 +18,7 @@ use super::names::{given, named, shown};
 use super::progress::Progress;
 use super::report::{Report, listed};
 use super::times::Times;
-use super::told::fault;
+use super::told::{fault, fault_once};
 use super::update::{self, Changes};
 use super::{Append, Put, Remove};
 use crate::status::Fault;
@@ -408,7 +408,7 @@ pub(super) fn append(
     let unread = |error| unread(&append.file, &error);
     let name = given(&append.name)?;
     let doing = format!("append {}", shown(name));
-    let failed = |error| fault(&doing, &error);
+    let failed = |error| fault_once(&doing, &error);
     let mut reader = opened(&append.file).map_err(unread)?;
     let mut piece = vec![0; PIECE];
     let read = full(&mut reader, &mut piece).map_err(unread)?;

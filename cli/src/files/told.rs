@@ -9,6 +9,27 @@ pub(crate) fn fault(doing: &str, error: &Error) -> Fault {
     said_of(doing, error).named(error.name())
 }
 
+/// A failure of what is done twice if it is tried again and had been done: where no answer came,
+/// nobody can say.
+pub(super) fn fault_once(doing: &str, error: &Error) -> Fault {
+    use Unavailable::{Busy, CutOff, Timeout};
+    match error {
+        Error::Unavailable(why @ (Busy | CutOff | Timeout)) => {
+            let next = "it may have been done all the same: see before you try again";
+            no_answer(doing, *why, next).named(error.name())
+        }
+        error => fault(doing, error),
+    }
+}
+
+fn no_answer(doing: &str, why: Unavailable, next: &str) -> Fault {
+    let said = format!(
+        "{doing}: no usable answer: {}\n  nothing is proved against the server; {next}",
+        why.name()
+    );
+    Fault::of(Status::NoAnswer, said)
+}
+
 fn said_of(doing: &str, error: &Error) -> Fault {
     match error {
         Error::Violation(violation) => Fault::of(
@@ -26,14 +47,7 @@ fn said_of(doing: &str, error: &Error) -> Fault {
             "{doing}: what this device remembers cannot be used; {}",
             state.advice()
         )),
-        Error::Unavailable(why) => Fault::of(
-            Status::NoAnswer,
-            format!(
-                "{doing}: no usable answer: {}\n  nothing is proved against the server; {}",
-                why.name(),
-                next(*why)
-            ),
-        ),
+        Error::Unavailable(why) => no_answer(doing, *why, next(*why)),
         Error::Usage(usage) => Fault::usage(format!("{doing}: {}", said(*usage))),
         other => Fault::machine(format!("{doing}: {other}")),
     }
