@@ -198,6 +198,40 @@ fn a_file_that_is_another_one_in_the_store_by_now_is_not_skipped() {
 }
 
 #[test]
+fn of_two_names_of_one_file_the_one_given_last_is_stored_each_time() {
+    let root = tempfile::tempdir().unwrap();
+    let (server, alice) = signed_up(root.path());
+    let bob = Device::new(root.path(), "bob", "laptop");
+    let carol = Device::new(root.path(), "carol", "laptop");
+    for device in [&bob, &carol] {
+        device.does(&server, &["sign-up"]);
+    }
+    alice.write("plan", b"of alice");
+    alice.does(&server, &["put", "plan"]);
+    alice.does(&server, &["share", "plan", "bob"]);
+    bob.does(&server, &["receive", "alice", "plan"]);
+    // Whoever is invited by two has two names of it.
+    alice.does(&server, &["share", "plan", "carol"]);
+    bob.does(&server, &["share", "plan", "carol"]);
+    carol.does(&server, &["receive", "alice", "plan", "--as", "a"]);
+    carol.does(&server, &["receive", "bob", "plan", "--as", "z"]);
+    for name in ["a", "z", "other"] {
+        carol.write(name, format!("file {name}").as_bytes());
+    }
+    settle();
+    let mut skipped: &[&str] = &[];
+    for files in [["other", "z", "a"], ["other", "a", "z"]] {
+        for round in 0..3 {
+            skips(&carol, &server, &files, skipped);
+            skipped = &["other"];
+            let last = files.last().unwrap();
+            let stored = content(&alice, &server, "plan");
+            assert_eq!(stored, format!("file {last}"), "{files:?} {round}");
+        }
+    }
+}
+
+#[test]
 fn a_change_that_keeps_size_and_all_times_is_missed_and_no_other() {
     let root = tempfile::tempdir().unwrap();
     let (server, alice) = signed_up(root.path());

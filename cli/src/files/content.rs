@@ -7,7 +7,8 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use turncoat_core::client::{Comparer, Note, Version};
+use turncoat_core::client::{Comparer, Note};
+use turncoat_core::id::{LeafHash, SpaceId};
 use turncoat_core::{Error, Usage};
 
 use super::connect::{Client, Connected, Upload, now};
@@ -104,7 +105,8 @@ pub(super) fn put(
 }
 
 /// The files that have to be read. The others look as they did when they were stored, and what is
-/// stored now is what was stored then.
+/// stored now is what was stored then. Of two names of one shared file neither is skipped: the one
+/// given last is what it is to be.
 fn not_skipped(
     client: &mut Client,
     times: &Times,
@@ -115,20 +117,23 @@ fn not_skipped(
         true => None,
         false => times.version(source),
     };
-    let alike = sources.iter().filter(|source| known(source).is_some());
-    let names: Vec<&[u8]> = alike.map(|source| &*source.name).collect();
-    if names.is_empty() {
+    if !sources.iter().any(|source| known(source).is_some()) {
         return Ok(sources);
     }
+    let names: Vec<&[u8]> = sources.iter().map(|source| &*source.name).collect();
     let stored = now(client.versions(&names)).map_err(|error| fault("put", &error))?;
-    let stored: BTreeMap<Vec<u8>, Option<Version>> =
-        names.iter().map(|name| name.to_vec()).zip(stored).collect();
+    let mut names_of: BTreeMap<(SpaceId, LeafHash), usize> = BTreeMap::new();
+    for version in stored.iter().flatten() {
+        *names_of.entry((version.space, version.leaf)).or_default() += 1;
+    }
+    let mut stored = stored.into_iter();
     // What an old memory noted may be of a time that it does not know of.
     let whole_memory = client.forgotten().is_empty();
     let mut others = Vec::new();
     for source in sources {
-        let there = stored.get(&source.name).copied().flatten();
-        if !whole_memory || there.is_none() || there != known(&source) {
+        let there = stored.next().flatten();
+        let is_alone = there.is_some_and(|at| names_of.get(&(at.space, at.leaf)) == Some(&1));
+        if !whole_memory || !is_alone || there != known(&source) {
             others.push(source);
             continue;
         }

@@ -22,7 +22,7 @@ use crate::wire::{
     Blob, Entry, FileEntry, LinkEntry, NAME_INLINE_MAX, NameRef, Pack, Region, Reply, RequestBody,
     SegmentNode, SegmentRecord,
 };
-use alloc::collections::BTreeMap;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -287,17 +287,21 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         }
     }
 
-    /// Writes many files, thousands of them under one head.
+    /// Writes many files, thousands of them under one head. What is given later for a name is what
+    /// it has; of two names of one shared file, the same holds among small files.
     ///
     /// # Errors
     ///
     /// As for one file. What an earlier head of the batch published stays.
     pub async fn upload_many(&mut self, files: &[(&[u8], &[u8])]) -> Result<(), Error> {
-        let mut last: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
-        last.extend(files.iter().copied());
+        let mut seen = BTreeSet::new();
+        let from_last = files.iter().rev().copied();
+        let mut last: Vec<(&[u8], &[u8])> =
+            from_last.filter(|(name, _)| seen.insert(*name)).collect();
+        last.reverse();
         let small: Vec<(&[u8], &[u8])> = last
             .iter()
-            .map(|(name, content)| (*name, *content))
+            .copied()
             .filter(|(_, content)| content.len() <= SEGMENT_CONTENT_MAX / 4)
             .collect();
         for (name, content) in last {
