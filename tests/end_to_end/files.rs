@@ -21,7 +21,7 @@ use super::serve::{Device, Server};
 /// What any wait of these tests is allowed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn awaited(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) fn awaited(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
         assert!(started.elapsed() < PATIENCE, "waited in vain: {what}");
