@@ -130,3 +130,38 @@ fn a_server_that_is_killed_at_any_step_goes_on_from_what_it_wrote() {
     }
     assert!(ends > 30, "{ends} ends are hardly all");
 }
+
+#[test]
+fn a_disk_that_fails_once_within_a_sweep_takes_nothing_that_is_reached() {
+    let all = acts().len();
+    let (before, memory) = prepared(all);
+    let none = BTreeSet::new();
+    let mut store = before.store().expect("a store");
+    store.sweep(&none).expect("all is there");
+    drop(store);
+    let mut failures = 0;
+    for fails in [Fails::Once, Fails::Done] {
+        for steps in 0.. {
+            let told = format!("{fails:?} {steps}");
+            let disk = before.failing(steps, fails);
+            let store = disk.store().or_else(|| disk.store());
+            let mut store = store.expect("the disk fails once");
+            let swept = store.sweep(&none);
+            let left = disk.after_power_loss();
+            assert!(is_as_of(&left, &memory, all), "{told}: taken");
+            if !disk.has_failed() {
+                assert!(swept.is_ok_and(|swept| swept.gone > 0), "{told}");
+                break;
+            }
+            failures += usize::from(swept.is_err());
+            // What was cut off is done by those that follow, of the same server.
+            for _ in 0..2 {
+                store.sweep(&none).expect("the disk is well again");
+            }
+            assert_eq!(disk.files(), NEEDED[all], "{told}");
+            drop(store);
+            assert!(is_as_of(&disk, &memory, all), "{told}: taken later");
+        }
+    }
+    assert!(failures > 10, "{failures} failures are hardly all");
+}
