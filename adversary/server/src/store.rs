@@ -110,13 +110,19 @@ impl Kept {
             let ran = database.as_ref().map_or_else(|| Err(stuck()), &run);
             (*times, ran)
         };
-        match once() {
+        let (times, ran) = match once() {
             (times, Err(Failed(error))) if matches!(*error, redb::Error::PreviousIo) => {
                 self.reopen(times)?;
-                once().1
+                once()
             }
-            (_, ran) => ran,
+            ran => ran,
+        };
+        if matches!(&ran, Err(Failed(error)) if matches!(**error, redb::Error::Io(_))) {
+            // What failed may have been done all the same, while the database would go on to show
+            // from memory what was before. If it does not open, it is tried again the next time.
+            let _opened = self.reopen(times);
         }
+        ran
     }
 
     /// Opens it anew, unless somebody did since it was opened so often.

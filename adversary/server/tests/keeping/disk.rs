@@ -10,7 +10,7 @@ use turncoat_server::store::Durable;
 
 /// A disk: what programs see, what a loss of power leaves, and after how many more steps it fails.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Platter {
+struct Platter {
     files: BTreeMap<PathBuf, File>,
     folders: BTreeSet<PathBuf>,
     /// What names the synced folders have.
@@ -18,9 +18,9 @@ pub(super) struct Platter {
     kept_folders: BTreeSet<PathBuf>,
     /// The database's file, as it is seen and as it is kept.
     database: (Vec<u8>, Vec<u8>),
-    pub(super) steps: Option<u32>,
-    pub(super) fails: Fails,
-    pub(super) deaf: Deaf,
+    steps: Option<u32>,
+    fails: Fails,
+    deaf: Deaf,
 }
 
 /// How the step fails that comes after so many.
@@ -60,7 +60,7 @@ fn missing() -> io::Error {
 }
 
 impl Forgetful {
-    pub(super) fn look(&self) -> MutexGuard<'_, Platter> {
+    fn look(&self) -> MutexGuard<'_, Platter> {
         self.0.lock().expect("no test died with it")
     }
 
@@ -143,9 +143,20 @@ impl Forgetful {
 
     /// The same, and a step of it fails by itself.
     pub(super) fn failing(&self, steps: u32, fails: Fails) -> Self {
-        let copy = self.copy(Some(steps), Deaf::None);
-        copy.look().fails = fails;
+        let copy = self.copy(None, Deaf::None);
+        copy.fail(steps, fails);
         copy
+    }
+
+    /// From now on it fails, after so many steps.
+    pub(super) fn fail(&self, steps: u32, fails: Fails) {
+        let mut platter = self.look();
+        (platter.steps, platter.fails) = (Some(steps), fails);
+    }
+
+    /// From now on it does not fail.
+    pub(super) fn mend(&self) {
+        self.look().steps = None;
     }
 
     /// The store of a server that starts.

@@ -7,7 +7,7 @@ use turncoat_core::wire::SegmentRecord;
 use turncoat_core::{Error, Unavailable};
 
 use super::disk::{Deaf, Fails, Forgetful};
-use super::people::{Device, Memory, Server, acts, files, holds, login, now, prepared};
+use super::people::{Device, Memory, Server, acts, files, film, holds, login, now, prepared};
 
 /// What a device notes of an upload, to go on with it.
 type Noted = Option<(Begun, Vec<SegmentRecord>)>;
@@ -164,4 +164,87 @@ fn a_disk_that_fails_once_within_a_sweep_takes_nothing_that_is_reached() {
         }
     }
     assert!(failures > 10, "{failures} failures are hardly all");
+}
+
+#[test]
+fn an_append_that_a_disk_failed_is_there_once_or_not_at_all() {
+    let (before, remembered) = prepared(2);
+    let (mut made, mut not_made) = (0, 0);
+    for fails in [Fails::Once, Fails::Done] {
+        for steps in 0.. {
+            let told = format!("{fails:?} {steps}");
+            let disk = before.failing(steps, fails);
+            let memory = remembered.copy();
+            let store = disk.store().or_else(|| disk.store());
+            let server = Server::over(store.expect("the disk fails once"));
+            let mut alice = login(&server, &memory, 1).expect("nobody is to blame");
+            let appended = now(alice.append(b"notes", b", and 2"));
+            let read = |device: &mut Device| {
+                let read = now(device.download_all(b"notes"));
+                String::from_utf8(read.expect("nobody is to blame").0).expect("it was text")
+            };
+            let there = read(&mut alice);
+            match appended {
+                Ok(()) => assert_eq!(there, "version 1, and 2", "{told}"),
+                // The database may have what the disk said to have failed.
+                Err(error) => {
+                    assert_eq!(error, Error::Unavailable(Unavailable::Busy), "{told}");
+                    match there.as_str() {
+                        "version 1" => not_made += 1,
+                        "version 1, and 2" => made += 1,
+                        other => panic!("{told}: {other}"),
+                    }
+                }
+            }
+            if !disk.has_failed() {
+                break;
+            }
+            now(alice.append(b"notes", b"!")).expect("the disk is well again");
+            let mut again = login(&server, &memory, 2).expect("nobody is to blame");
+            for device in [&mut alice, &mut again] {
+                assert_eq!(read(device), format!("{there}!"), "{told}");
+            }
+        }
+    }
+    assert!(made > 0 && not_made > 3, "{made} made, {not_made} not");
+}
+
+#[test]
+fn a_sweep_after_a_commit_that_a_disk_failed_takes_nothing_of_it() {
+    let (before, remembered) = prepared(0);
+    let none = BTreeSet::new();
+    let (mut made, mut not_made) = (0, 0);
+    for fails in [Fails::Once, Fails::Done] {
+        for steps in 0.. {
+            let told = format!("{fails:?} {steps}");
+            let disk = before.copy(None, Deaf::None);
+            let mut store = disk.store().expect("a store");
+            let server = Server::over(store.clone());
+            let mut alice = login(&server, &remembered.copy(), 1).expect("a login");
+            let mut uploading = alice.upload(b"film").expect("a name");
+            now(uploading.write(&film())).expect("it is sent");
+            // The pack that was sent ahead waits for its head, or for the next sweep.
+            assert!(store.sweep(&none).expect("all is there").waiting > 0);
+            disk.fail(steps, fails);
+            let finished = now(uploading.finish());
+            let has_failed = disk.has_failed();
+            disk.mend();
+            store.sweep(&none).expect("the disk is well again");
+            let names = now(alice.list()).expect("nobody is to blame").names;
+            match (finished, names.len()) {
+                (Ok(()), 1) => {}
+                (Err(Error::Unavailable(Unavailable::Busy)), 0) => not_made += 1,
+                (Err(Error::Unavailable(Unavailable::Busy)), 1) => made += 1,
+                other => panic!("{told}: {other:?}"),
+            }
+            if names.len() == 1 {
+                let read = now(alice.download_all(b"film"));
+                assert!(read.expect("nobody is to blame").0 == film(), "{told}");
+            }
+            if !has_failed {
+                break;
+            }
+        }
+    }
+    assert!(made > 0 && not_made > 3, "{made} made, {not_made} not");
 }
