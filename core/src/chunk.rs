@@ -226,6 +226,7 @@ pub(crate) fn open_segment(
     let bound = segment_hash(&record.pack, sealed) == record.hash;
     defend!(Defence::SegmentHash, bound, Violation::Misbound);
     let before = content.len();
+    content.reserve(sealed.len());
     let mut offset = record.offset;
     for chunk in sealed.chunks_mut(SEALED_MAX) {
         if let Err(error) = open_chunk(key, record.pack, offset, chunk, content) {

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,8 +39,12 @@ pub struct Replies {
 #[must_use]
 pub fn requests(bytes: &[u8]) -> Replies {
     let beginning = Beginning::new();
-    let mut store =
-        Durable::on(InMemoryBackend::new, Memory::default()).expect("memory takes a new store");
+    let opened = AtomicBool::new(false);
+    let memory = move || {
+        assert!(!opened.swap(true, Relaxed), "memory does not fail");
+        InMemoryBackend::new()
+    };
+    let mut store = Durable::on(memory, Memory::default()).expect("memory takes a new store");
     let mut batch = Batch::new();
     for (key, bytes) in beginning.objects {
         batch.put(key, bytes);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Where packs are kept.
 pub trait Shelf: Send + Sync + 'static {
@@ -154,7 +154,12 @@ pub struct Folder {
     disk: Box<dyn Disk>,
     /// Folders whose names may not last.
     unsynced: Mutex<BTreeSet<PathBuf>>,
+    /// One for each folder, held for writing while a name is there that is not durable yet.
+    naming: [RwLock<()>; FOLDERS],
 }
+
+/// Folders that packs lie in: one for each first byte of their names, and one for other names.
+const FOLDERS: usize = 0x101;
 
 impl Folder {
     /// The packs in a folder of this machine.
@@ -170,6 +175,7 @@ impl Folder {
             root,
             disk: Box::new(disk),
             unsynced: Mutex::default(),
+            naming: std::array::from_fn(|_| RwLock::default()),
         }
     }
 
@@ -208,6 +214,12 @@ impl Folder {
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn naming(&self, name: &str) -> &RwLock<()> {
+        let first = name.get(..2).map(|first| usize::from_str_radix(first, 16));
+        let place = first.and_then(Result::ok).unwrap_or(FOLDERS - 1);
+        &self.naming[place.min(FOLDERS - 1)]
+    }
+
     fn place(&self, name: &str) -> (PathBuf, PathBuf) {
         let folder = self.root.join(name.get(..2).unwrap_or("xx"));
         let file = folder.join(name);
@@ -238,6 +250,7 @@ impl Shelf for Folder {
 
     fn read_part(&self, name: &str, offset: usize, size: usize) -> io::Result<Option<Vec<u8>>> {
         let (folder, file) = self.place(name);
+        let _named = self.naming(name).read();
         self.settle(&folder)?;
         if_there(self.disk.read(&file, offset, size))
     }
@@ -258,6 +271,7 @@ impl Shelf for Folder {
             let _removed = self.disk.remove(&partial);
             return Err(error);
         }
+        let _naming = self.naming(name).write();
         let renamed = self.disk.rename(&partial, &file);
         let named = renamed.and_then(|()| self.disk.sync(&folder));
         if named.is_err() {

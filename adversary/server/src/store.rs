@@ -60,7 +60,7 @@ impl From<DatabaseError> for NoStore {
 }
 
 /// The version of the store's layout.
-const LAYOUT: u64 = 2;
+const LAYOUT: u64 = 3;
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about");
 const SECRETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("secrets");
 
@@ -103,6 +103,10 @@ impl Kept {
 
     /// Runs something all of whose transactions end with it. What was refused for an earlier
     /// failure alone is tried again.
+    ///
+    /// What is read after a failure is what the machine says is in the file. A kernel that forgets
+    /// pages which it could not write, and says so once, can make that more than the disk has: no
+    /// program above it can tell.
     fn with<T>(&self, run: impl Fn(&Database) -> Result<T, Failed>) -> Result<T, Failed> {
         let once = || {
             let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
@@ -421,16 +425,24 @@ impl Storage for Durable {
         key: &Key,
         offset: usize,
         size: usize,
-    ) -> Result<Option<Bytes>, StorageFault> {
+    ) -> Result<Option<Vec<u8>>, StorageFault> {
         if key.kind == Kind::Pack {
             let found = self.packs.read_part(&name(key), offset, size);
-            return found
-                .map(|found| found.map(Bytes::from))
-                .map_err(|_| StorageFault);
+            return found.map_err(|_| StorageFault);
         }
         // Everything else is small, and read whole.
         let whole = self.fetch(key)?;
-        Ok(whole.map(|whole| Bytes::from(part(&whole, offset, size))))
+        Ok(whole.map(|whole| part(&whole, offset, size).to_vec()))
+    }
+
+    fn put(&mut self, key: Key, bytes: &[u8]) -> Result<(), StorageFault> {
+        if key.kind == Kind::Pack {
+            let kept = self.packs.write(&name(&key), bytes);
+            return kept.map_err(|_| StorageFault);
+        }
+        let mut batch = Batch::new();
+        batch.put(key, bytes);
+        self.apply(batch)
     }
 
     fn apply(&mut self, batch: Batch) -> Result<(), StorageFault> {

@@ -11,7 +11,7 @@ use turncoat_core::wire::{
 };
 
 use super::history::{self, Indexed};
-use super::native::{Checks, Published, pack_key, public_key, put_pack};
+use super::native::{Checks, Published, new_pack, pack_key, public_key};
 use super::read::{
     Delivered, SpaceRecord, delivered, envelope_key, head_key, inbox_key, leaf_key, roster_key,
     space_key,
@@ -71,8 +71,10 @@ pub(super) fn plan(
     if terms.checks == Checks::All && commit.moves_to.is_none() {
         check_packs(storage, commit)?;
     }
-    if let Some(pack) = &commit.pack {
-        put_pack(storage, batch, pack)?;
+    if let Some(pack) = &commit.pack
+        && let Some(key) = new_pack(storage, pack)?
+    {
+        batch.put(key, pack.bytes.0.as_slice());
     }
     put_head(storage, batch, commit, &hash)?;
     Ok(Some(Published {

@@ -13,10 +13,10 @@ use turncoat_core::wire::{
 
 use super::storage::{Batch, Key, Kind, Storage};
 
-/// Slots that share a bucket. Tags are keyed hashes: of a million, hardly 40 meet in one. A
+/// Slots that share a bucket. Tags are keyed hashes: of eight million, hardly 200 meet in one. A
 /// writer who puts more there makes a bucket that is shown as a whole to whoever looks for one of
 /// them.
-const BUCKET_MAX: usize = 64;
+const BUCKET_MAX: usize = 256;
 /// Levels of one object. A subtree of one slot is kept with its parent, however deep.
 const LEVELS: u8 = 4;
 

@@ -20,6 +20,10 @@ pub(super) const CONTENT_MAX: u64 = (8 << 20) - (64 << 10);
 /// Bytes of a pack at most.
 const PACK_MAX: usize = 6 << 20;
 
+/// Lists and records that are read for the records of several leaves. Of small files, which are
+/// asked for together, each has one list of one record.
+const RECORDS_READ_MAX: u64 = 2 * SEGMENTS_MAX;
+
 /// What a deployment sets.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -352,6 +356,7 @@ pub(super) fn pack_key(pack: &PackId) -> Key {
 const LOGIN: u8 = 3;
 const RECORD: u8 = 4;
 pub(super) const VIEWS: u8 = 5;
+const CONTENT: u8 = 7;
 pub(super) const INBOX: u8 = 8;
 
 /// An encoded reply around stored bytes, which are passed on whatever they are.
@@ -386,56 +391,59 @@ fn take(
 }
 
 fn store(storage: &mut impl Storage, pack: &Pack) -> Result<Answer, Refusal> {
-    let mut batch = Batch::new();
-    put_pack(storage, &mut batch, pack)?;
-    storage.apply(batch)?;
+    if let Some(key) = new_pack(storage, pack)? {
+        storage.put(key, &pack.bytes.0)?;
+    }
     Ok(Answer::whole(&Reply::Done))
 }
 
-/// Adds a pack to the batch, unless the same one is there.
-pub(super) fn put_pack(
-    storage: &impl Storage,
-    batch: &mut Batch,
-    pack: &Pack,
-) -> Result<(), Refusal> {
+/// Where a pack is to be kept, unless the same one is there.
+pub(super) fn new_pack(storage: &impl Storage, pack: &Pack) -> Result<Option<Key>, Refusal> {
     let Blob(bytes) = &pack.bytes;
     if bytes.len() > PACK_MAX {
         return Err(Refusal::TooLarge);
     }
     let key = pack_key(&pack.id);
     match storage.fetch(&key)? {
-        None => batch.put(key, bytes.as_slice()),
-        Some(stored) if *stored == **bytes => {}
-        Some(_) => return Err(Refusal::Exists),
+        None => Ok(Some(key)),
+        Some(stored) if *stored == **bytes => Ok(None),
+        Some(_) => Err(Refusal::Exists),
     }
-    Ok(())
 }
 
-/// A range past the end of a pack is answered with what is there.
+/// Records of at most as many leaves as a reply has leaves of, and no more than one file can have.
+/// What is looked at on the way is bounded as well, or a small request could keep the server busy
+/// for minutes: a list is read as a whole for one record of it, and may follow many others.
 fn records(storage: &impl Storage, ranges: &[RecordRange]) -> Result<Answer, Refusal> {
     let counts = ranges.iter().map(|range| u64::from(range.count));
-    if counts.sum::<u64>() > SEGMENTS_MAX {
+    if counts.sum::<u64>() > SEGMENTS_MAX || ranges.iter().any(|range| range.count == 0) {
         return Err(Refusal::TooLarge);
     }
+    let mut work = match ranges {
+        [_] => u64::MAX,
+        _ => RECORDS_READ_MAX,
+    };
     let mut records = Vec::new();
-    for range in ranges {
-        let found = segments::range(storage, &range.leaf, range.from, range.count)?;
-        records.extend(found);
+    for RecordRange { leaf, from, count } in ranges {
+        records.extend(segments::range(storage, leaf, (*from, *count), &mut work)?);
     }
     Ok(Answer::whole(&Reply::Segments(records)))
 }
 
+/// A range past the end of a pack is answered with what is there.
 fn fetch(storage: &impl Storage, ranges: &[Range]) -> Result<Answer, Refusal> {
     let sizes = ranges.iter().map(|range| u64::from(range.length));
     if sizes.sum::<u64>() > CONTENT_MAX {
         return Err(Refusal::TooLarge);
     }
-    let mut content = Vec::new();
+    let mut parts = Vec::new();
     for range in ranges {
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let (offset, length) = (size(range.offset), size(range.length));
         let part = storage.fetch_part(&pack_key(&range.pack), offset, length)?;
-        content.extend_from_slice(&part.ok_or(Refusal::NotFound)?);
+        parts.push(part.ok_or(Refusal::NotFound)?);
     }
-    Ok(Answer::whole(&Reply::Content(Blob(content))))
+    Ok(Answer::Encoded(reply(CONTENT, |writer| {
+        writer.joined(&parts);
+    })))
 }

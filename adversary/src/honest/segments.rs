@@ -132,7 +132,8 @@ fn kept(
         return range.map_err(|_| Refusal::NotFound);
     }
     let mut range = Mountain::new();
-    for record in self::range(storage, base, 0, keep)? {
+    let mut unbounded = u64::MAX;
+    for record in self::range(storage, base, (0, keep), &mut unbounded)? {
         let pushed = range.push(segment_leaf(&record));
         pushed.map_err(|_| Refusal::TooLarge)?;
     }
@@ -165,17 +166,24 @@ pub(crate) fn added_records(stored: &[u8]) -> Vec<SegmentRecord> {
     Reader::all(stored, Records::read).map_or(Vec::new(), |records| records.add)
 }
 
-/// The records of a leaf from `from` on, at most `count`.
+/// The records of a leaf from `from` on, at most `count`. What is read for that is taken off
+/// `work`: each list, and each record of it.
+///
+/// # Errors
+///
+/// [`Refusal::TooLarge`] once no work is left.
 pub(super) fn range(
     storage: &impl Storage,
     leaf: &LeafHash,
-    from: u32,
-    count: u32,
+    (from, count): (u32, u32),
+    work: &mut u64,
 ) -> Result<Vec<SegmentRecord>, Refusal> {
     let mut until = from.saturating_add(count);
     let mut parts = Vec::new();
     let mut records = load(storage, leaf)?;
     for _ in 0..CHAIN_MAX {
+        let read = 1 + records.add.len() as u64;
+        *work = work.checked_sub(read).ok_or(Refusal::TooLarge)?;
         let keep = records.keep;
         let first = usize::try_from(from.saturating_sub(keep)).unwrap_or(usize::MAX);
         let end = usize::try_from(until.saturating_sub(keep)).unwrap_or(usize::MAX);

@@ -200,9 +200,20 @@ pub trait Storage {
         key: &Key,
         offset: usize,
         size: usize,
-    ) -> Result<Option<Bytes>, StorageFault> {
+    ) -> Result<Option<Vec<u8>>, StorageFault> {
         let whole = self.fetch(key)?;
-        Ok(whole.map(|whole| Bytes::from(part(&whole, offset, size))))
+        Ok(whole.map(|whole| part(&whole, offset, size).to_vec()))
+    }
+
+    /// Stores one object, in place of what was there. It is not copied where it need not be.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageFault`], and no change, if that cannot be done.
+    fn put(&mut self, key: Key, bytes: &[u8]) -> Result<(), StorageFault> {
+        let mut batch = Batch::new();
+        batch.put(key, bytes);
+        self.apply(batch)
     }
 
     /// Makes all changes, or none.

@@ -7,7 +7,7 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use turncoat_core::client::{Comparer, Note};
+use turncoat_core::client::{BATCH_MAX, Comparer, Note};
 use turncoat_core::id::{LeafHash, SpaceId};
 use turncoat_core::{Error, Usage};
 
@@ -26,9 +26,8 @@ use crate::status::Fault;
 
 /// Files up to this size are stored together, many under one head.
 const SMALL: u64 = 256 << 10;
-/// Bytes and number of the files of one batch at most.
+/// Bytes of the files of one batch at most.
 const BATCH_BYTES: usize = 24 << 20;
-const BATCH_FILES: usize = 4096;
 /// Files of this size on are gone on with after a cut.
 pub(super) const RESUMED: u64 = 8 << 20;
 /// Bytes that are read at a time.
@@ -121,7 +120,12 @@ fn not_skipped(
         return Ok(sources);
     }
     let names: Vec<&[u8]> = sources.iter().map(|source| &*source.name).collect();
-    let stored = now(client.versions(&names)).map_err(|error| fault("put", &error))?;
+    let stored = match now(client.versions(&names)) {
+        Ok(stored) => stored,
+        // What nobody says is stored is stored now.
+        Err(Error::Unavailable(_)) => return Ok(sources),
+        Err(error) => return Err(fault("put", &error)),
+    };
     let mut names_of: BTreeMap<(SpaceId, LeafHash), usize> = BTreeMap::new();
     for version in stored.iter().flatten() {
         *names_of.entry((version.space, version.leaf)).or_default() += 1;
@@ -215,7 +219,7 @@ impl Batch {
         report: &mut Report,
     ) -> Result<(), Failed> {
         let content = whole(&source).map_err(Failed::Alone)?;
-        let full = self.held + content.len() > BATCH_BYTES || self.files.len() >= BATCH_FILES;
+        let full = self.held + content.len() > BATCH_BYTES || self.files.len() >= BATCH_MAX;
         if full {
             self.flush(client, report).map_err(Failed::All)?;
         }

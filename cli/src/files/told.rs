@@ -12,12 +12,14 @@ pub(crate) fn fault(doing: &str, error: &Error) -> Fault {
 /// A failure of what is done twice if it is tried again and had been done: where no answer came,
 /// nobody can say.
 pub(super) fn fault_once(doing: &str, error: &Error) -> Fault {
-    use Unavailable::{Busy, CutOff, Timeout};
+    use Unavailable::{Busy, CutOff, LocalState, Timeout};
+    const NEXT: &str = "it may have been done all the same: see before you try again";
     match error {
         Error::Unavailable(why @ (Busy | CutOff | Timeout)) => {
-            let next = "it may have been done all the same: see before you try again";
-            no_answer(doing, *why, next).named(error.name())
+            no_answer(doing, *why, NEXT).named(error.name())
         }
+        // The device could not note what the server had done.
+        Error::Unavailable(LocalState(_)) => fault(doing, error).and(&format!("\n  {NEXT}")),
         error => fault(doing, error),
     }
 }

@@ -52,9 +52,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         let mut rest = Vec::new();
         let mut first = 0;
         for names in names.chunks(VIEW_MAX) {
-            let mut small = self.small_files(names, first, &mut rest).await?;
+            let small = self.small_files(names, first, &mut rest).await?;
             first = first.saturating_add(names.len());
-            self.ask_records(&mut small, &mut rest).await?;
+            let mut small = self.ask_records(small, &mut rest).await?;
             while !small.is_empty() {
                 let later = small.split_off(fitting(&small));
                 self.hand_out(&small, &mut rest, &mut take).await?;
@@ -101,43 +101,52 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         Ok(small)
     }
 
-    /// The record of each file, as the peak in its leaf vouches for it.
+    /// The record of each file, as the peak in its leaf vouches for it; without those files whose
+    /// records are denied.
     async fn ask_records(
         &mut self,
-        small: &mut Vec<Small>,
+        mut small: Vec<Small>,
         rest: &mut Vec<usize>,
-    ) -> Result<(), Error> {
-        if small.is_empty() {
-            return Ok(());
-        }
-        let ranges = small.iter().map(|one| RecordRange {
-            leaf: one.found.leaf,
-            from: 0,
-            count: 1,
-        });
-        let ranges = ranges.collect();
-        let records = match self.ask(RequestBody::Segments { ranges }).await? {
-            Reply::Segments(records) => records,
-            reply => {
-                return match unexpected(&reply) {
-                    // Which one is denied comes out when each is asked for.
-                    Error::Unavailable(Unavailable::Withheld) => {
-                        rest.extend(small.drain(..).map(|one| one.place));
-                        Ok(())
-                    }
-                    error => Err(error),
-                };
+    ) -> Result<Vec<Small>, Error> {
+        let mut parts = Vec::from([0..small.len()]);
+        while let Some(part) = parts.pop() {
+            let asked = small.get_mut(part.clone()).unwrap_or_default();
+            if asked.is_empty() {
+                continue;
             }
-        };
-        let most = records.len() <= small.len();
-        defend!(Defence::ReplyCounts, most, Violation::TooLarge);
-        let mut records = records.into_iter();
-        for one in small {
-            let record = records.next();
-            check_records(&one.found.file, record.as_slice())?;
-            one.record = record;
+            let ranges = asked.iter().map(|one| RecordRange {
+                leaf: one.found.leaf,
+                from: 0,
+                count: 1,
+            });
+            let ranges = ranges.collect();
+            let records = match self.ask(RequestBody::Segments { ranges }).await? {
+                Reply::Segments(records) => records,
+                reply => match unexpected(&reply) {
+                    // One of them is denied, and is found by halves.
+                    Error::Unavailable(Unavailable::Withheld) => {
+                        let middle = part.start.midpoint(part.end);
+                        if middle > part.start {
+                            parts.extend([middle..part.end, part.start..middle]);
+                        } else {
+                            rest.extend(asked.iter().map(|one| one.place));
+                        }
+                        continue;
+                    }
+                    error => return Err(error),
+                },
+            };
+            let most = records.len() <= asked.len();
+            defend!(Defence::ReplyCounts, most, Violation::TooLarge);
+            let mut records = records.into_iter();
+            for one in asked {
+                let record = records.next();
+                check_records(&one.found.file, record.as_slice())?;
+                one.record = Some(record.ok_or(Violation::Truncated)?);
+            }
         }
-        Ok(())
+        small.retain(|one| one.record.is_some());
+        Ok(small)
     }
 
     /// Fetches and opens files that fit into one reply.

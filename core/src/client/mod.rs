@@ -39,7 +39,7 @@ pub use receive::Pick;
 pub use revoke::Revoked;
 pub use share::Invitation;
 pub use update::{Compared, Comparer, Updated, Updating};
-pub use upload::{Begun, Note, Notebook, Uploading};
+pub use upload::{BATCH_MAX, Begun, Note, Notebook, Uploading};
 pub use version::Version;
 
 use crate::config::Config;

@@ -63,7 +63,19 @@ impl Stretch {
         let mut rest = content;
         while !rest.is_empty() {
             if self.plain.len() == SEGMENT_CONTENT_MAX {
-                self.flush(session, notes.as_deref_mut()).await?;
+                let mut plain = core::mem::take(&mut self.plain);
+                self.send(session, notes.as_deref_mut(), &plain).await?;
+                plain.clear();
+                self.plain = plain;
+            }
+            // What is last is kept back for the commit; what more follows need not be.
+            if self.plain.is_empty()
+                && let Some((now, later)) = rest.split_at_checked(SEGMENT_CONTENT_MAX)
+                && !later.is_empty()
+            {
+                self.send(session, notes.as_deref_mut(), now).await?;
+                rest = later;
+                continue;
             }
             let room = SEGMENT_CONTENT_MAX.saturating_sub(self.plain.len());
             let (now, later) = rest.split_at(rest.len().min(room));
@@ -111,15 +123,16 @@ impl Stretch {
     async fn sent_before<R: Remote, V: Vault, E: Entropy, C: Clock>(
         &mut self,
         session: &mut Session<R, V, E, C>,
+        content: &[u8],
     ) -> Result<Option<SegmentRecord>, Error> {
         let Some(record) = self.claimed.pop_front() else {
             return Ok(None);
         };
         let whole_pack = record.key_index == self.key_index && record.offset == 0;
-        let sealed = sealed_as(&self.key, &record, &self.plain).filter(|_| whole_pack);
+        let sealed = sealed_as(&self.key, &record, content).filter(|_| whole_pack);
         let sealed = sealed.ok_or(Usage::OtherContent)?;
         if Self::is_there(session, &record, &sealed).await? {
-            let size = u64::try_from(self.plain.len()).map_err(|_| Usage::TooLong)?;
+            let size = u64::try_from(content.len()).map_err(|_| Usage::TooLong)?;
             self.resumed = self.resumed.saturating_add(size);
             return Ok(Some(record));
         }
@@ -148,16 +161,21 @@ impl Stretch {
         Ok(())
     }
 
-    async fn flush<R: Remote, V: Vault, E: Entropy, C: Clock>(
+    /// Sends a full segment.
+    async fn send<R: Remote, V: Vault, E: Entropy, C: Clock>(
         &mut self,
         session: &mut Session<R, V, E, C>,
         mut notes: Option<&mut Notes<'_>>,
+        content: &[u8],
     ) -> Result<(), Error> {
         let count = u64::try_from(self.stored.len()).map_err(|_| Usage::Full)?;
         if self.before.saturating_add(count) >= SEGMENTS_MAX - 1 {
             return Err(Usage::Full.into());
         }
-        let before = match (self.sent_before(session).await, notes.as_deref_mut()) {
+        let before = match (
+            self.sent_before(session, content).await,
+            notes.as_deref_mut(),
+        ) {
             // Nothing of the earlier run is in the file yet, nor will be.
             (Err(Error::Usage(Usage::OtherContent)), Some(notes)) if self.stored.is_empty() => {
                 self.claimed.clear();
@@ -171,7 +189,7 @@ impl Stretch {
             record
         } else {
             let mut packer = Packer::new(&mut session.ports.entropy);
-            let record = packer.segment(&self.key, self.key_index, &self.plain);
+            let record = packer.segment(&self.key, self.key_index, content);
             if let Some(notes) = notes {
                 notes.sealed(&record)?;
             }
@@ -179,7 +197,6 @@ impl Stretch {
             record
         };
         self.stored.push(record);
-        self.plain.clear();
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ pub(super) async fn ask<R: Remote>(
     let bytes = remote.call(request, reply_max).await.map_err(lost)?;
     let fits = u64::try_from(bytes.len()).is_ok_and(|size| size <= reply_max);
     defend!(Defence::ReplySize, fits, Violation::TooLarge);
-    Ok(Reply::decode(&bytes)?)
+    Ok(Reply::decode_whole(bytes)?)
 }
 
 /// What an honest reply can hold at most: replies that were asked for ahead are held together.

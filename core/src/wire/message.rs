@@ -395,6 +395,33 @@ choice! {
     }
 }
 
+impl Reply {
+    /// The same as [`decode`](Frame::decode), for bytes of which nothing else is needed: content
+    /// stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] as there.
+    pub fn decode_whole(mut bytes: Vec<u8>) -> Result<Self, Malformed> {
+        match content_at(&bytes) {
+            Some(start) => {
+                bytes.drain(..start);
+                Ok(Self::Content(Blob(bytes)))
+            }
+            None => Self::decode(&bytes),
+        }
+    }
+}
+
+/// Where the content of a reply begins that is nothing else.
+fn content_at(bytes: &[u8]) -> Option<usize> {
+    let empty = Reply::Content(Blob(Vec::new())).encode();
+    let (head, _) = empty.split_last_chunk::<4>()?;
+    let (size, content) = bytes.strip_prefix(head)?.split_first_chunk()?;
+    let whole = usize::try_from(u32::from_be_bytes(*size)) == Ok(content.len());
+    whole.then_some(empty.len())
+}
+
 impl Frame for Reply {
     const KIND: u8 = 21;
 }

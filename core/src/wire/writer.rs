@@ -73,6 +73,18 @@ impl Writer {
         self.raw(bytes);
     }
 
+    /// Appends the bytes of all parts behind their length together.
+    pub fn joined(&mut self, parts: &[Vec<u8>]) {
+        let size = parts
+            .iter()
+            .fold(0_usize, |sum, part| sum.saturating_add(part.len()));
+        self.bytes.reserve(size.saturating_add(4));
+        self.u32(u32::try_from(size).unwrap_or(u32::MAX));
+        for part in parts {
+            self.raw(part);
+        }
+    }
+
     /// Appends a value that may be absent.
     pub fn option<T>(&mut self, value: Option<&T>, encode: impl FnOnce(&mut Self, &T)) {
         self.flag(value.is_some());

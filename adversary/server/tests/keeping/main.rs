@@ -5,12 +5,15 @@ mod failing;
 mod people;
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
+use redb::{Database, ReadableTable as _, TableDefinition};
 use turncoat_adversary::honest::reach::Listed as _;
 use turncoat_adversary::honest::storage::{Batch, Key, Kind, Storage as _};
 use turncoat_core::id::PackId;
 use turncoat_core::{Error, Unavailable};
-use turncoat_server::store::{Durable, Swept};
+use turncoat_server::store::{Durable, NoStore, Swept};
 
 use disk::{Deaf, Forgetful};
 use people::{Memory, Server, acts, files, film, holds, login, now, prepared, sign_up};
@@ -226,4 +229,52 @@ fn a_store_that_lost_something_deletes_nothing() {
         now(alice.download_all(b"notes")).expect("it is there").0,
         b"version 2"
     );
+}
+
+#[test]
+fn a_store_of_another_version_or_a_torn_one_is_named_and_not_touched() {
+    const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about");
+    let folder = tempfile::tempdir().unwrap();
+    drop(Durable::open(folder.path()).unwrap());
+    let path = folder.path().join("objects.redb");
+    let refused = |said: &str| match Durable::open(folder.path()) {
+        Err(NoStore::Foreign(why)) => assert!(why.contains(said), "{why}"),
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("a store of another version was opened"),
+    };
+    let own = layout(&path, ABOUT, None);
+    for other in [own - 1, own + 1, u64::MAX] {
+        layout(&path, ABOUT, Some(other));
+        refused(&format!(
+            "its layout is {other}, and this version knows {own}"
+        ));
+        assert_eq!(layout(&path, ABOUT, None), other);
+    }
+    layout(&path, ABOUT, Some(own));
+    drop(Durable::open(folder.path()).unwrap());
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..100]).unwrap();
+    assert!(Durable::open(folder.path()).is_err());
+    assert_eq!(fs::read(&path).unwrap(), whole[..100]);
+    fs::write(&path, b"somebody else's file, which is no database").unwrap();
+    assert!(Durable::open(folder.path()).is_err());
+    assert_eq!(
+        fs::read(&path).unwrap(),
+        b"somebody else's file, which is no database"
+    );
+}
+
+/// The layout that a store says to have, after it was given another one.
+fn layout(path: &Path, about: TableDefinition<'_, &str, u64>, other: Option<u64>) -> u64 {
+    let database = Database::open(path).unwrap();
+    let writing = database.begin_write().unwrap();
+    let layout = {
+        let mut table = writing.open_table(about).unwrap();
+        if let Some(other) = other {
+            table.insert("layout", other).unwrap();
+        }
+        table.get("layout").unwrap().unwrap().value()
+    };
+    writing.commit().unwrap();
+    layout
 }

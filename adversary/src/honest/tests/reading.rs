@@ -1,6 +1,8 @@
 //! Reading: what the server shows and proves.
 
-use turncoat_core::id::{Checkpoint, EnvelopeId, HeadHash, Height, Locator, RosterNumber, Tag};
+use turncoat_core::id::{
+    Checkpoint, EnvelopeId, HeadHash, Height, LeafHash, Locator, RosterNumber, Tag,
+};
 use turncoat_core::tree::directory::{first_opaque_at_or_after, root_of, slots};
 use turncoat_core::tree::{Lookup, directory, leaf_hash, roster_hash};
 use turncoat_core::wire::{
@@ -196,7 +198,7 @@ fn appends_add_records_and_keep_those_before() {
     }
     let leaf = leaf_hash(&last.0);
     for from in 0..20 {
-        for count in 0..20 {
+        for count in 1..20 {
             let body = records(leaf, from, count);
             let expected = (from..(from + count).min(18)).map(record).collect();
             assert_eq!(
@@ -229,6 +231,53 @@ fn appends_add_records_and_keep_those_before() {
     let ranges = vec![range(leaf, 0, 0x8000), range(leaf, 0, 0x8000)];
     let more = RequestBody::Segments { ranges };
     assert_eq!(world.ask(&alice, more), refused(Refusal::TooLarge));
+    assert_eq!(
+        world.ask(&alice, records(leaf, 0, 0)),
+        refused(Refusal::TooLarge)
+    );
+}
+
+/// Writes a leaf of one file anew, and returns it.
+fn written(
+    world: &mut World,
+    alice: &User,
+    space: &mut Space,
+    (keep, add): (u32, u32),
+) -> LeafHash {
+    let change = leaf(1, keep, add);
+    let written = leaf_hash(&change.leaf.as_ref().unwrap().0);
+    let commit = space.next(alice, vec![change]);
+    assert_eq!(world.commit(alice, &commit), Reply::Done);
+    space.accept(&commit);
+    written
+}
+
+#[test]
+fn what_is_read_for_records_of_many_leaves_is_bounded() {
+    let mut world = World::new();
+    let (alice, mut space) = world.register("alice");
+    // A long list, and then a chain of short ones, of which each has one record of that.
+    let mut last = written(&mut world, &alice, &mut space, (0, 2_000));
+    let ask = |leaf, times| {
+        let range = RecordRange {
+            leaf,
+            from: 0,
+            count: 1,
+        };
+        let ranges = vec![range; times];
+        RequestBody::Segments { ranges }
+    };
+    assert!(matches!(world.ask(&alice, ask(last, 60)), Reply::Segments(all) if all.len() == 60));
+    let more = world.ask(&alice, ask(last, 70));
+    assert_eq!(more, refused(Refusal::TooLarge));
+    for _ in 0..100 {
+        last = written(&mut world, &alice, &mut space, (1, 1));
+    }
+    assert!(matches!(world.ask(&alice, ask(last, 50)), Reply::Segments(all) if all.len() == 50));
+    let more = world.ask(&alice, ask(last, 70));
+    assert_eq!(more, refused(Refusal::TooLarge));
+    // One by itself is read however far it is.
+    assert!(matches!(world.ask(&alice, ask(last, 1)), Reply::Segments(all) if all.len() == 1));
 }
 
 #[test]

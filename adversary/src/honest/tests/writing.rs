@@ -339,16 +339,16 @@ fn a_space_that_moves_to_where_it_is_stays_open() {
 fn a_bucket_that_nobody_could_be_shown_is_refused() {
     let mut world = World::new();
     let (alice, mut space) = world.register("alice");
-    let beside = |number: u8| {
-        let mut change = leaf(u16::from(number), 0, 0);
+    let beside = |number: u16| {
+        let mut change = leaf(number, 0, 0);
         change.tag.0 = [0; 32];
-        change.tag.0[31] = number;
+        [.., change.tag.0[30], change.tag.0[31]] = number.to_be_bytes();
         change
     };
-    let full = space.next(&alice, (0..64).map(beside).collect());
+    let full = space.next(&alice, (0..256).map(beside).collect());
     assert_eq!(world.commit(&alice, &full), Reply::Done);
     space.accept(&full);
-    let more = space.next(&alice, vec![beside(64)]);
+    let more = space.next(&alice, vec![beside(256)]);
     assert_eq!(world.commit(&alice, &more), refused(Refusal::TooLarge));
     let elsewhere = space.next(&alice, vec![leaf(900, 0, 0)]);
     assert_eq!(world.commit(&alice, &elsewhere), Reply::Done);

@@ -12,6 +12,58 @@ fn tag(number: u8) -> Tag {
     Tag(bytes)
 }
 
+#[test]
+fn tags_share_a_bucket_from_the_seventeenth_bit_on() {
+    let with = |bit: u8| {
+        let mut tag = Tag([0; 32]);
+        tag.0[usize::from(bit / 8)] = 0x80 >> (bit % 8);
+        tag
+    };
+    for (bit, buckets) in [(0, 2), (7, 2), (8, 2), (15, 2), (16, 1), (255, 1)] {
+        let mut trie = PartialTrie::Empty;
+        for tag in [Tag([0; 32]), with(bit)] {
+            set(&mut trie, &tag, Some(leaf(1))).unwrap();
+        }
+        assert_eq!(
+            PartialTrie::decode(&trie.encode()),
+            Ok(trie.clone()),
+            "{bit}"
+        );
+        assert_eq!(buckets_of(&trie), buckets, "{bit}");
+        // Nobody else's slot is in a bucket.
+        let moved = moved_into_the_first_bucket(&trie, with(bit));
+        assert_eq!(
+            PartialTrie::decode(&moved.encode()).is_ok(),
+            buckets == 1,
+            "{bit}"
+        );
+    }
+}
+
+fn buckets_of(node: &PartialTrie) -> usize {
+    match node {
+        PartialTrie::Bucket(_) => 1,
+        PartialTrie::Inner(children) => buckets_of(&children.0) + buckets_of(&children.1),
+        PartialTrie::Empty | PartialTrie::Opaque(_) => 0,
+    }
+}
+
+/// The trie with both slots in the bucket of the first.
+fn moved_into_the_first_bucket(trie: &PartialTrie, tag: Tag) -> PartialTrie {
+    let mut trie = trie.clone();
+    set(&mut trie, &tag, None).unwrap();
+    let mut node = &mut trie;
+    while let PartialTrie::Inner(children) = node {
+        node = &mut children.0;
+    }
+    let PartialTrie::Bucket(slots) = node else {
+        panic!("the first slot is there");
+    };
+    let leaf = leaf(1);
+    slots.push(Slot { tag, leaf });
+    trie
+}
+
 fn leaf(number: u8) -> LeafHash {
     LeafHash([number; 32])
 }
