@@ -8,6 +8,7 @@ mod crashes;
 mod files;
 mod frames;
 mod half_done;
+mod many;
 mod model;
 mod noise;
 mod resume;

@@ -143,6 +143,34 @@ impl Kept {
     }
 }
 
+impl Kept {
+    /// Whether this version knows what is in it; a new one is given this version's layout.
+    fn of_this_layout(&self) -> Result<(), NoStore> {
+        match self.layout().map_err(foreign)? {
+            LAYOUT => Ok(()),
+            other => Err(NoStore::Foreign(format!(
+                "its layout is {other}, and this version knows {LAYOUT}"
+            ))),
+        }
+    }
+
+    fn layout(&self) -> Result<u64, Failed> {
+        self.with(|database| {
+            let writing = database.begin_write()?;
+            let layout = {
+                let mut about = writing.open_table(ABOUT)?;
+                let layout = about.get("layout")?.map(|found| found.value());
+                if layout.is_none() {
+                    about.insert("layout", LAYOUT)?;
+                }
+                layout.unwrap_or(LAYOUT)
+            };
+            writing.commit()?;
+            Ok(layout)
+        })
+    }
+}
+
 fn stuck() -> Failed {
     Failed(Box::new(redb::Error::PreviousIo))
 }
@@ -157,12 +185,20 @@ impl Durable {
         let packs = folder.join("packs");
         fs::create_dir_all(&packs)?;
         let path = folder.join("objects.redb");
+        let is_lost = !fs::metadata(&path).is_ok_and(|file| file.len() > 0);
+        if is_lost && fs::read_dir(&packs)?.next().is_some() {
+            // An empty one would look like a server that denies everything.
+            let why = "its database is lost, and its packs are there";
+            return Err(NoStore::Foreign(why.to_owned()));
+        }
         let database = Database::create(&path)?;
         File::open(folder)?.sync_all()?;
+        let again = Box::new(move || Database::open(&path));
+        let database = Kept::new(database, again);
+        database.of_this_layout()?;
         let packs = Folder::of(packs);
         packs.tidy()?;
-        let again = Box::new(move || Database::open(&path));
-        Self::over(Kept::new(database, again), packs)
+        Ok(Self::over(database, packs))
     }
 
     /// A store over a place and a shelf of the caller's. The place is opened now, and once more
@@ -176,36 +212,16 @@ impl Durable {
         packs: impl Shelf,
     ) -> Result<Self, NoStore> {
         let open = move || Database::builder().create_with_backend(place());
-        Self::over(Kept::new(open()?, Box::new(open)), packs)
+        let database = Kept::new(open()?, Box::new(open));
+        database.of_this_layout()?;
+        Ok(Self::over(database, packs))
     }
 
-    fn over(database: Kept, packs: impl Shelf) -> Result<Self, NoStore> {
-        let store = Self {
+    fn over(database: Kept, packs: impl Shelf) -> Self {
+        Self {
             database: Arc::new(database),
             packs: Arc::new(packs),
-        };
-        match store.layout().map_err(foreign)? {
-            LAYOUT => Ok(store),
-            newer => Err(NoStore::Foreign(format!(
-                "its layout is {newer}, and this version knows {LAYOUT}"
-            ))),
         }
-    }
-
-    fn layout(&self) -> Result<u64, Failed> {
-        self.database.with(|database| {
-            let writing = database.begin_write()?;
-            let layout = {
-                let mut about = writing.open_table(ABOUT)?;
-                let layout = about.get("layout")?.map(|found| found.value());
-                if layout.is_none() {
-                    about.insert("layout", LAYOUT)?;
-                }
-                layout.unwrap_or(LAYOUT)
-            };
-            writing.commit()?;
-            Ok(layout)
-        })
     }
 
     /// A secret of this store's own: what `make` makes, the first time.

@@ -198,6 +198,7 @@ fn put_directory(
     let grown = entries.checked_add(changed.added);
     let counted = grown.and_then(|grown| grown.checked_sub(changed.removed));
     ensure(changed.root == head.directory && counted == Some(head.entries))?;
+    let mut work = segments::WORK_MAX;
     for ((change, (_, hash)), before) in commit.leaves.iter().zip(&changes).zip(changed.before) {
         let (Some(Blob(bytes)), Some(hash)) = (&change.leaf, hash) else {
             ensure(change.keep == 0 && change.add.is_empty())?;
@@ -208,7 +209,7 @@ fn put_directory(
         }
         let leaf = Leaf::decode(bytes).map_err(|_| Refusal::Invalid)?;
         let records = (change.keep, &*change.add);
-        let range = segments::put(storage, batch, hash, before, records, beside)?;
+        let range = segments::put(storage, batch, hash, before, records, beside, &mut work)?;
         ensure(u64::from(leaf.segments) == range.size() && leaf.root == range.root())?;
         if storage.fetch(&leaf_key(hash))?.is_none() {
             batch.put(leaf_key(hash), bytes.as_slice());

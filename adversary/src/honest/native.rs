@@ -20,10 +20,6 @@ pub(super) const CONTENT_MAX: u64 = (8 << 20) - (64 << 10);
 /// Bytes of a pack at most.
 const PACK_MAX: usize = 6 << 20;
 
-/// Lists and records that are read for the records of several leaves. Of small files, which are
-/// asked for together, each has one list of one record.
-const RECORDS_READ_MAX: u64 = 2 * SEGMENTS_MAX;
-
 /// What a deployment sets.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -411,21 +407,17 @@ pub(super) fn new_pack(storage: &impl Storage, pack: &Pack) -> Result<Option<Key
     }
 }
 
-/// Records of at most as many leaves as a reply has leaves of, and no more than one file can have.
-/// What is looked at on the way is bounded as well, or a small request could keep the server busy
-/// for minutes: a list is read as a whole for one record of it, and may follow many others.
+/// Records of leaves, no more than one file can have.
 fn records(storage: &impl Storage, ranges: &[RecordRange]) -> Result<Answer, Refusal> {
     let counts = ranges.iter().map(|range| u64::from(range.count));
-    if counts.sum::<u64>() > SEGMENTS_MAX || ranges.iter().any(|range| range.count == 0) {
+    if counts.sum::<u64>() > SEGMENTS_MAX {
         return Err(Refusal::TooLarge);
     }
-    let mut work = match ranges {
-        [_] => u64::MAX,
-        _ => RECORDS_READ_MAX,
-    };
+    let mut work = segments::WORK_MAX;
     let mut records = Vec::new();
     for RecordRange { leaf, from, count } in ranges {
-        records.extend(segments::range(storage, leaf, (*from, *count), &mut work)?);
+        let found = segments::range_of(storage, leaf, (*from, *count), &mut work)?;
+        records.extend(found);
     }
     Ok(Answer::whole(&Reply::Segments(records)))
 }
@@ -433,7 +425,7 @@ fn records(storage: &impl Storage, ranges: &[RecordRange]) -> Result<Answer, Ref
 /// A range past the end of a pack is answered with what is there.
 fn fetch(storage: &impl Storage, ranges: &[Range]) -> Result<Answer, Refusal> {
     let sizes = ranges.iter().map(|range| u64::from(range.length));
-    if sizes.sum::<u64>() > CONTENT_MAX {
+    if sizes.sum::<u64>() > CONTENT_MAX || ranges.len() as u64 > SEGMENTS_MAX {
         return Err(Refusal::TooLarge);
     }
     let mut parts = Vec::new();

@@ -85,14 +85,29 @@ fn required(storage: &impl Storage, key: &Key) -> Result<Bytes, Refusal> {
     storage.fetch(key)?.ok_or(Refusal::NotFound)
 }
 
+/// Views of one read, and slots that they ask for: a client reads a directory and a file that it
+/// leads to, and a batch of names has fewer than half as many.
+const VIEWS_MAX: usize = 16;
+const TAGS_MAX: usize = 1 << 13;
+
 /// The reply to a read.
 pub(super) fn views(storage: &impl Storage, views: &[ViewRequest]) -> Result<Vec<u8>, Refusal> {
+    let tags = views.iter().map(|view| match &view.select {
+        Selection::Tags(tags) => tags.len(),
+        Selection::Nothing | Selection::Page { .. } => 0,
+    });
+    if views.len() > VIEWS_MAX || tags.sum::<usize>() > TAGS_MAX {
+        return Err(Refusal::TooLarge);
+    }
     let mut shown = Vec::new();
+    let mut size = 0;
     for view in views {
-        shown.push(self::view(storage, view)?);
-        if shown.iter().map(|view| view.len() as u64).sum::<u64>() > CONTENT_MAX {
+        let view = self::view(storage, view)?;
+        size += view.len() as u64;
+        if size > CONTENT_MAX {
             return Err(Refusal::TooLarge);
         }
+        shown.push(view);
     }
     Ok(reply(VIEWS, |writer| {
         writer.list(&shown, |writer, view| writer.raw(view));

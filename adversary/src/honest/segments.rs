@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use turncoat_core::SEGMENTS_MAX;
 use turncoat_core::id::{LeafHash, PackId};
 use turncoat_core::tree::{Mountain, segment_leaf};
 use turncoat_core::wire::{Malformed, Reader, Refusal, SegmentNode, SegmentRecord, Wire, Writer};
@@ -62,10 +63,14 @@ fn key(leaf: &LeafHash) -> Key {
     Key::new(Kind::Records, *leaf.as_bytes())
 }
 
-fn load(storage: &impl Storage, leaf: &LeafHash) -> Result<Records, Refusal> {
+/// The list of a leaf. It is taken off `work`, and so is each record in it.
+fn load(storage: &impl Storage, leaf: &LeafHash, work: &mut u64) -> Result<Records, Refusal> {
     let bytes = storage.fetch(&key(leaf))?;
     let records = bytes.and_then(|bytes| Reader::all(&bytes, Records::read).ok());
-    records.ok_or(Refusal::NotFound)
+    let records = records.ok_or(Refusal::NotFound)?;
+    let read = 1 + records.add.len() as u64;
+    *work = work.checked_sub(read).ok_or(Refusal::TooLarge)?;
+    Ok(records)
 }
 
 /// Adds the records of a new leaf to the batch; returns the mountain range over all that it has.
@@ -80,10 +85,11 @@ pub(super) fn put(
     before: Option<LeafHash>,
     (keep, add): (u32, &[SegmentRecord]),
     beside: Option<PackId>,
+    work: &mut u64,
 ) -> Result<Mountain<SegmentNode>, Refusal> {
     let mut packs = match &before {
         // What records follow is reached by way of the leaf before.
-        Some(before) if keep == 0 && add.is_empty() => load(storage, before)?.beside,
+        Some(before) if keep == 0 && add.is_empty() => load(storage, before, work)?.beside,
         _ => Vec::new(),
     };
     packs.extend(beside.filter(|pack| !packs.contains(pack)));
@@ -91,7 +97,7 @@ pub(super) fn put(
         return Err(Refusal::TooLarge);
     }
     let base = before.filter(|_| keep > 0);
-    let mut range = kept(storage, base.as_ref(), keep)?;
+    let mut range = kept(storage, base.as_ref(), keep, work)?;
     for record in add {
         let pushed = range.push(segment_leaf(record));
         pushed.map_err(|_| Refusal::TooLarge)?;
@@ -115,6 +121,7 @@ fn kept(
     storage: &impl Storage,
     base: Option<&LeafHash>,
     keep: u32,
+    work: &mut u64,
 ) -> Result<Mountain<SegmentNode>, Refusal> {
     let Some(base) = base else {
         return match keep {
@@ -122,7 +129,7 @@ fn kept(
             _ => Err(Refusal::Invalid),
         };
     };
-    let before = load(storage, base)?;
+    let before = load(storage, base, work)?;
     let available = before.count()?;
     if keep > available {
         return Err(Refusal::Invalid);
@@ -132,8 +139,7 @@ fn kept(
         return range.map_err(|_| Refusal::NotFound);
     }
     let mut range = Mountain::new();
-    let mut unbounded = u64::MAX;
-    for record in self::range(storage, base, (0, keep), &mut unbounded)? {
+    for record in range_of(storage, base, (0, keep), work)? {
         let pushed = range.push(segment_leaf(&record));
         pushed.map_err(|_| Refusal::TooLarge)?;
     }
@@ -148,12 +154,14 @@ pub(super) fn reach(
 ) -> Result<Vec<PackId>, Refusal> {
     let mut packs = Vec::new();
     let mut next = Some(leaf);
+    // Each list once, in a sweep of the server's own.
+    let mut unbounded = u64::MAX;
     while let Some(leaf) = next {
         // What comes before was followed on the way of another leaf.
         if !reached.insert(key(&leaf)) {
             break;
         }
-        let records = load(storage, &leaf)?;
+        let records = load(storage, &leaf, &mut unbounded)?;
         packs.extend(records.add.iter().map(|record| record.pack));
         packs.extend(records.beside);
         next = records.base;
@@ -166,13 +174,17 @@ pub(crate) fn added_records(stored: &[u8]) -> Vec<SegmentRecord> {
     Reader::all(stored, Records::read).map_or(Vec::new(), |records| records.add)
 }
 
-/// The records of a leaf from `from` on, at most `count`. What is read for that is taken off
-/// `work`: each list, and each record of it.
+/// Lists and records that are read for one request. A file has at most so many records, each in a
+/// list of its own. A list is read as a whole for one record of it, and may follow others from
+/// which nothing is kept: without a bound, a small request keeps the server busy for minutes.
+pub(super) const WORK_MAX: u64 = 2 * SEGMENTS_MAX;
+
+/// The records of a leaf from `from` on, at most `count`.
 ///
 /// # Errors
 ///
 /// [`Refusal::TooLarge`] once no work is left.
-pub(super) fn range(
+pub(super) fn range_of(
     storage: &impl Storage,
     leaf: &LeafHash,
     (from, count): (u32, u32),
@@ -180,10 +192,8 @@ pub(super) fn range(
 ) -> Result<Vec<SegmentRecord>, Refusal> {
     let mut until = from.saturating_add(count);
     let mut parts = Vec::new();
-    let mut records = load(storage, leaf)?;
+    let mut records = load(storage, leaf, work)?;
     for _ in 0..CHAIN_MAX {
-        let read = 1 + records.add.len() as u64;
-        *work = work.checked_sub(read).ok_or(Refusal::TooLarge)?;
         let keep = records.keep;
         let first = usize::try_from(from.saturating_sub(keep)).unwrap_or(usize::MAX);
         let end = usize::try_from(until.saturating_sub(keep)).unwrap_or(usize::MAX);
@@ -191,7 +201,7 @@ pub(super) fn range(
         parts.push(records.add.get(first..end).unwrap_or_default().to_vec());
         until = until.min(keep);
         match records.base {
-            Some(base) if from < until => records = load(storage, &base)?,
+            Some(base) if from < until => records = load(storage, &base, work)?,
             _ => break,
         }
     }

@@ -18,6 +18,10 @@ use alloc::vec::Vec;
 /// Files whose leaves are asked for at a time: they fit into one reply.
 const VIEW_MAX: usize = 2048;
 
+/// Denials after which no further halves are asked for: a server that has lost one list of many
+/// denies it a dozen times, and one that denies everything is found out by the first file.
+const DENIALS_MAX: u32 = 32;
+
 /// What became of a request for many files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Many {
@@ -108,6 +112,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         mut small: Vec<Small>,
         rest: &mut Vec<usize>,
     ) -> Result<Vec<Small>, Error> {
+        let mut denials = 0;
         let mut parts = Vec::from([0..small.len()]);
         while let Some(part) = parts.pop() {
             let asked = small.get_mut(part.clone()).unwrap_or_default();
@@ -125,8 +130,9 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 reply => match unexpected(&reply) {
                     // One of them is denied, and is found by halves.
                     Error::Unavailable(Unavailable::Withheld) => {
+                        denials += 1;
                         let middle = part.start.midpoint(part.end);
-                        if middle > part.start {
+                        if middle > part.start && denials <= DENIALS_MAX {
                             parts.extend([middle..part.end, part.start..middle]);
                         } else {
                             rest.extend(asked.iter().map(|one| one.place));

@@ -2,6 +2,7 @@
 
 mod disk;
 mod failing;
+mod naming;
 mod people;
 
 use std::collections::BTreeSet;
@@ -256,6 +257,16 @@ fn a_store_of_another_version_or_a_torn_one_is_named_and_not_touched() {
     fs::write(&path, &whole[..100]).unwrap();
     assert!(Durable::open(folder.path()).is_err());
     assert_eq!(fs::read(&path).unwrap(), whole[..100]);
+    // Beside packs, a database that is gone is not made anew.
+    let pack = folder.path().join("packs/ab");
+    fs::create_dir(&pack).unwrap();
+    fs::write(&path, b"").unwrap();
+    refused("its database is lost");
+    fs::remove_file(&path).unwrap();
+    refused("its database is lost");
+    assert!(!path.exists());
+    fs::remove_dir(&pack).unwrap();
+    drop(Durable::open(folder.path()).unwrap());
     fs::write(&path, b"somebody else's file, which is no database").unwrap();
     assert!(Durable::open(folder.path()).is_err());
     assert_eq!(

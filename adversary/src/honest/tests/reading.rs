@@ -231,10 +231,6 @@ fn appends_add_records_and_keep_those_before() {
     let ranges = vec![range(leaf, 0, 0x8000), range(leaf, 0, 0x8000)];
     let more = RequestBody::Segments { ranges };
     assert_eq!(world.ask(&alice, more), refused(Refusal::TooLarge));
-    assert_eq!(
-        world.ask(&alice, records(leaf, 0, 0)),
-        refused(Refusal::TooLarge)
-    );
 }
 
 /// Writes a leaf of one file anew, and returns it.
@@ -253,31 +249,66 @@ fn written(
 }
 
 #[test]
-fn what_is_read_for_records_of_many_leaves_is_bounded() {
+fn a_read_is_of_few_views_and_not_of_too_many_slots() {
+    let mut world = World::new();
+    let (alice, space) = world.register("alice");
+    let mut read = |views: Vec<ViewRequest>| world.ask(&alice, RequestBody::Read { views });
+    let nothing = || space.read(Selection::Nothing);
+    let is_shown = |reply| matches!(reply, Reply::Views(_));
+    assert!(is_shown(read((0..16).map(|_| nothing()).collect())));
+    let more = read((0..17).map(|_| nothing()).collect());
+    assert_eq!(more, refused(Refusal::TooLarge));
+    let slots = |count: u16| space.read(Selection::Tags((0..count).map(tag).collect()));
+    assert!(is_shown(read(vec![slots(4096), slots(4096)])));
+    let more = read(vec![slots(4096), slots(4096), slots(1)]);
+    assert_eq!(more, refused(Refusal::TooLarge));
+}
+
+#[test]
+fn what_is_read_for_one_request_is_bounded() {
+    /// Records of one list, of which two may be read for a request.
+    const LONG: u32 = 60_000;
     let mut world = World::new();
     let (alice, mut space) = world.register("alice");
-    // A long list, and then a chain of short ones, of which each has one record of that.
-    let mut last = written(&mut world, &alice, &mut space, (0, 2_000));
-    let ask = |leaf, times| {
-        let range = RecordRange {
-            leaf,
-            from: 0,
-            count: 1,
-        };
-        let ranges = vec![range; times];
+    let long = written(&mut world, &alice, &mut space, (0, LONG));
+    let ask = |leaf, ranges: Vec<(u32, u32)>| {
+        let range = |(from, count)| RecordRange { leaf, from, count };
+        let ranges = ranges.into_iter().map(range).collect();
         RequestBody::Segments { ranges }
     };
-    assert!(matches!(world.ask(&alice, ask(last, 60)), Reply::Segments(all) if all.len() == 60));
-    let more = world.ask(&alice, ask(last, 70));
-    assert_eq!(more, refused(Refusal::TooLarge));
-    for _ in 0..100 {
-        last = written(&mut world, &alice, &mut space, (1, 1));
+    let all = |reply, count| matches!(reply, Reply::Segments(all) if all.len() == count);
+    assert!(all(world.ask(&alice, ask(long, vec![(0, LONG)])), 60_000));
+    // Each range reads the list anew.
+    let two = ask(long, vec![(0, 1), (9, 1)]);
+    assert!(all(world.ask(&alice, two), 2));
+    let three = ask(long, vec![(0, 1), (9, 1), (0, 1)]);
+    assert_eq!(world.ask(&alice, three), refused(Refusal::TooLarge));
+    // Nor does a commit read it again and again.
+    let beside = |number: u16, keep| {
+        let mut change = leaf(1, keep, 0);
+        change.tag = tag(number);
+        change
+    };
+    let shorter = space.next(&alice, vec![beside(1, 2)]);
+    assert_eq!(world.commit(&alice, &shorter), Reply::Done);
+    space.accept(&shorter);
+    let mut doubled = Vec::new();
+    for number in 2..5 {
+        let mut change = beside(number, 2);
+        (change.keep, change.add) = (0, vec![record(0), record(1)]);
+        doubled.push(change);
     }
-    assert!(matches!(world.ask(&alice, ask(last, 50)), Reply::Segments(all) if all.len() == 50));
-    let more = world.ask(&alice, ask(last, 70));
-    assert_eq!(more, refused(Refusal::TooLarge));
-    // One by itself is read however far it is.
-    assert!(matches!(world.ask(&alice, ask(last, 1)), Reply::Segments(all) if all.len() == 1));
+    let doubled = space.next(&alice, sorted(doubled));
+    assert_eq!(world.commit(&alice, &doubled), Reply::Done);
+    space.accept(&doubled);
+    let cut = |numbers: &[u16]| {
+        let cut = numbers.iter().map(|number| beside(*number, 1));
+        sorted(cut.collect())
+    };
+    let three = space.next(&alice, cut(&[2, 3, 4]));
+    assert_eq!(world.commit(&alice, &three), refused(Refusal::TooLarge));
+    let two = space.next(&alice, cut(&[2, 3]));
+    assert_eq!(world.commit(&alice, &two), Reply::Done);
 }
 
 #[test]

@@ -1,0 +1,119 @@
+//! Many small files at once, of which the server denies some, and content in pieces of any size.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use turncoat_core::wire::{Frame as _, Refusal, Reply, SegmentRecord};
+use turncoat_tests::{Deployment, TestSession, now};
+
+use super::update::{CHUNK, noise, read_anew};
+
+const FILES: usize = 37;
+
+/// The server denies the records of these files from now on; how many requests for records it
+/// refused, and answered.
+fn deny(world: &Deployment, denied: Vec<SegmentRecord>) -> Rc<Cell<(u32, u32)>> {
+    let counts = Rc::new(Cell::new((0, 0)));
+    let counted = Rc::clone(&counts);
+    world.lie(move |reply| match Reply::decode(&reply) {
+        Ok(Reply::Segments(records)) => {
+            let (refused, answered) = counted.get();
+            let is_denied = records.iter().any(|record| denied.contains(record));
+            counted.set(match is_denied {
+                true => (refused + 1, answered),
+                false => (refused, answered + 1),
+            });
+            match is_denied {
+                true => Reply::Refused(Refusal::NotFound).encode(),
+                false => reply,
+            }
+        }
+        _ => reply,
+    });
+    counts
+}
+
+/// The records of all files, in the order of their names.
+fn records(world: &Deployment, alice: &mut TestSession, names: &[&[u8]]) -> Vec<SegmentRecord> {
+    let heard = Rc::new(Cell::new(Vec::new()));
+    let hears = Rc::clone(&heard);
+    world.lie(move |reply| {
+        if let Ok(Reply::Segments(records)) = Reply::decode(&reply) {
+            hears.set(records);
+        }
+        reply
+    });
+    let many = now(alice.download_many(names, |_, _| ())).expect("a download");
+    assert!(many.rest.is_empty());
+    heard.take()
+}
+
+#[test]
+fn what_is_denied_of_many_is_found_and_all_others_come() {
+    let world = Deployment::new(300);
+    let (_, mut alice) = world.user("alice", 0);
+    let names: Vec<Vec<u8>> = (0..FILES).map(|n| format!("{n:02}").into_bytes()).collect();
+    let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+    let files: Vec<(&[u8], &[u8])> = names.iter().map(|name| (*name, *name)).collect();
+    now(alice.upload_many(&files)).expect("an upload");
+    let records = records(&world, &mut alice, &names);
+    assert_eq!(records.len(), FILES);
+    for denied in [vec![], vec![0], vec![36], vec![5, 6], vec![3, 17, 29]] {
+        let those = denied.iter().map(|at: &usize| records[*at].clone());
+        let counts = deny(&world, those.collect());
+        let mut came = Vec::new();
+        let many = now(alice.download_many(&names, |at, content| {
+            assert_eq!(content, names[at]);
+            came.push(at);
+        }));
+        assert_eq!(many.expect("a download").rest, denied);
+        came.extend(&denied);
+        came.sort_unstable();
+        assert!(came.iter().copied().eq(0..FILES), "{came:?}");
+        let (refused, _) = counts.get();
+        assert!(refused <= 7 * denied.len() as u32, "{refused} refusals");
+    }
+    // Who is denied everything does not go on asking.
+    let counts = deny(&world, records);
+    let many = now(alice.download_many(&names, |_, _| panic!("nothing comes")));
+    assert!(many.expect("a download").rest.into_iter().eq(0..FILES));
+    let (refused, answered) = counts.get();
+    assert!(refused < 60 && answered == 0, "{refused} refusals");
+}
+
+#[test]
+fn content_is_the_same_in_pieces_of_any_size() {
+    // A full segment has 64 chunks.
+    let segment = 64 * CHUNK;
+    let half = segment / 2;
+    for pieces in [
+        vec![segment],
+        vec![2 * segment],
+        vec![2 * segment + 1],
+        vec![half, 2 * segment + half],
+        vec![1, segment - 1, segment, 1],
+        vec![3 * segment - 1, 1, 0, 1],
+    ] {
+        let size = pieces.iter().sum();
+        let content = noise(301, size);
+        let stored = |pieces: &[usize]| {
+            let world = Deployment::new(301);
+            let (_, mut alice) = world.user("alice", 0);
+            let mut uploading = alice.upload(b"f").expect("a name");
+            let mut rest = content.as_slice();
+            for size in pieces {
+                let (piece, later) = rest.split_at(*size);
+                now(uploading.write(piece)).expect("a write");
+                rest = later;
+            }
+            now(uploading.finish()).expect("an upload");
+            assert!(read_anew(&world, b"f") == content, "{pieces:?}");
+            world.stored()
+        };
+        let small: Vec<usize> = std::iter::repeat_n(1 << 16, size >> 16)
+            .chain([size & 0xffff])
+            .collect();
+        // With the same randomness, the very bytes.
+        assert!(stored(&pieces) == stored(&small), "{pieces:?}");
+    }
+}
