@@ -96,6 +96,15 @@ impl Storage for Shelf {
         Ok(self.objects.get(key).cloned())
     }
 
+    fn put(&mut self, key: Key, bytes: &[u8]) -> Result<(), StorageFault> {
+        let kept = match self.forgetful && key.kind == Kind::Pack {
+            true => &[],
+            false => bytes,
+        };
+        self.objects.insert(key, Bytes::from(kept));
+        Ok(())
+    }
+
     fn apply(&mut self, batch: Batch) -> Result<(), StorageFault> {
         for (key, bytes) in batch.into_changes() {
             match bytes {

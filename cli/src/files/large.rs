@@ -17,8 +17,8 @@ use crate::status::Fault;
 
 /// Bytes after which what was written is pushed to the disk, so that little is left at the end.
 const PUSHED: u64 = 32 << 20;
-/// Pieces that may wait for the disk; each is as large as a pack.
-const WAITING: usize = 2;
+/// Pieces that may wait for the disk beside the one that it writes; each is as large as a pack.
+const WAITING: usize = 1;
 /// Bytes of what was left that are held against the store at a time: a pack's content and more.
 const HELD: usize = 4 << 20;
 
