@@ -113,7 +113,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         rest: &mut Vec<usize>,
     ) -> Result<Vec<Small>, Error> {
         let mut denials = 0;
-        let mut parts = Vec::from([0..small.len()]);
+        let mut parts: Vec<_> = core::iter::once(0..small.len()).collect();
         while let Some(part) = parts.pop() {
             let asked = small.get_mut(part.clone()).unwrap_or_default();
             if asked.is_empty() {
