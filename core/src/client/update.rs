@@ -5,14 +5,16 @@
 //! key of an earlier version and for the place that it had there, is a keyed hash of it: equal
 //! bytes are taken over with their place, and nothing else is remembered or asked for that.
 
+mod compared;
+mod kept;
+
+pub use compared::{Compared, Comparer};
+
 use super::Session;
 use super::commit::{Draft, Landed};
 use super::upload::{Destination, Packer, entry, fresh_content_key};
 use super::version::drafted_one;
-use crate::chunk::{
-    CONTENT_MAX, SEALED_MAX, SEGMENT_CONTENT_MAX, TAG_SIZE, full_content_of, is_of, record_of,
-    resealed, room_of,
-};
+use crate::chunk::SEGMENT_CONTENT_MAX;
 use crate::defence::{Defence, defend, stands};
 use crate::env::{Clock, Entropy};
 use crate::error::{Error, Unavailable, Usage, Violation};
@@ -22,16 +24,15 @@ use crate::primitive::Zeroizing;
 use crate::remote::{Remote, Vault};
 use crate::secret::{ContentKey, KeyBytes};
 use crate::wire::{FileEntry, NameRef, Range, SegmentRecord};
-use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use compared::{Before, Probe};
+use kept::{Kept, pieces};
 
 /// Records that one stretch of a full segment's length may have; of more, it is sealed as one.
 const PIECES_MAX: u64 = 16;
 /// Records that a version may have beyond those of a whole upload.
 const EXTRA_MAX: u64 = 1 << 14;
-/// Bytes of what it keeps that the server shows.
-const SHOWN: usize = 16;
 /// Places that one request asks for.
 const PLACES_PER_REQUEST: usize = 1024;
 
@@ -42,203 +43,6 @@ pub struct Updated {
     pub kept: u64,
     /// Sealed and sent.
     pub sent: u64,
-}
-
-/// A segment of the version before, whose place in the content is known.
-#[derive(Debug)]
-struct Known {
-    record: SegmentRecord,
-    /// Where its content begins.
-    start: u64,
-    /// Bytes of its content.
-    size: usize,
-    /// All its chunks are full.
-    full: bool,
-    /// It ends the content, padded as an end is.
-    ends: bool,
-    /// Where the server will have to show it. The server does not know before it is asked.
-    place: u32,
-}
-
-/// The version before: what its segments are, and the keys that sealed them.
-#[derive(Debug, Default)]
-struct Before {
-    known: Vec<Known>,
-    keys: Vec<ContentKey>,
-}
-
-/// Compares content with what is stored of the version before. It asks nobody, so that threads of
-/// the caller's own can work on several stretches at a time.
-#[derive(Clone, Debug, Default)]
-pub struct Comparer(Arc<Before>);
-
-/// One stretch of content, compared.
-#[derive(Debug)]
-pub struct Compared {
-    /// With what.
-    before: Arc<Before>,
-    start: u64,
-    content: Zeroizing<Vec<u8>>,
-    found: Vec<Again>,
-}
-
-/// What a segment of the version before comes to, with this content in its place.
-#[derive(Debug)]
-struct Again {
-    /// Which one.
-    at: usize,
-    /// The content reaches to its end.
-    whole: bool,
-    /// If all of it is the same: what the server must show.
-    shown: Option<Probe>,
-    /// The tags of its chunks, as far as the content reaches.
-    tags: Vec<[u8; TAG_SIZE]>,
-}
-
-/// What the server must show of what it keeps.
-#[derive(Clone, Debug)]
-struct Probe {
-    range: Range,
-    bytes: Vec<u8>,
-}
-
-impl Probe {
-    /// At a place in the sealed bytes of a record that the server could not foresee.
-    fn of(record: &SegmentRecord, sealed: &[u8], place: u32) -> Self {
-        let last = sealed.len().saturating_sub(SHOWN);
-        let place = usize::try_from(place).unwrap_or(0) % last.saturating_add(1);
-        let bytes = sealed.get(place..).unwrap_or_default();
-        let bytes = bytes.get(..SHOWN).unwrap_or(bytes).to_vec();
-        let offset = u32::try_from(place).unwrap_or(u32::MAX);
-        Self {
-            range: Range {
-                pack: record.pack,
-                offset: record.offset.saturating_add(offset),
-                length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-            },
-            bytes,
-        }
-    }
-}
-
-impl Before {
-    /// The segments whose place is known: those up to the first that may be padded, and the last.
-    fn new(
-        entropy: &mut dyn Entropy,
-        file: &FileEntry,
-        records: Vec<SegmentRecord>,
-        keys: Vec<ContentKey>,
-    ) -> Self {
-        let mut known = Vec::new();
-        let mut start = 0_u64;
-        let count = records.len();
-        for (at, record) in records.into_iter().enumerate() {
-            let ends = at.saturating_add(1) == count;
-            let size = match ends {
-                true => file.size.checked_sub(start).map(usize::try_from),
-                false => full_content_of(&record).map(Ok),
-            };
-            let (Some(Ok(size)), Some(room)) = (size, room_of(&record)) else {
-                break;
-            };
-            let key = keys.get(usize::from(record.key_index));
-            if size > room || key.is_none() {
-                break;
-            }
-            let mut place = [0; 4];
-            entropy.fill(&mut place);
-            let full = size == room && size.is_multiple_of(CONTENT_MAX);
-            known.push(Known {
-                record,
-                start,
-                size,
-                full,
-                ends,
-                place: u32::from_be_bytes(place),
-            });
-            let next = u64::try_from(size)
-                .ok()
-                .and_then(|size| start.checked_add(size));
-            start = next.unwrap_or(u64::MAX);
-        }
-        Self { known, keys }
-    }
-
-    /// The segments that lie within one stretch, by their numbers.
-    fn within(&self, start: u64, length: usize) -> core::ops::Range<usize> {
-        let end = start.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-        let first = self.known.partition_point(|known| known.start < start);
-        let last = self.known.partition_point(|known| known.start < end);
-        first..last.max(first)
-    }
-
-    fn again(&self, at: usize, start: u64, content: &[u8]) -> Option<Again> {
-        let known = self.known.get(at)?;
-        let key = self.keys.get(usize::from(known.record.key_index))?;
-        let from = usize::try_from(known.start.checked_sub(start)?).ok()?;
-        let rest = content.get(from..)?;
-        let beyond = from.checked_add(known.size)? > SEGMENT_CONTENT_MAX;
-        if beyond || known.size == 0 {
-            return None;
-        }
-        let (sealed, whole) = match rest.get(..known.size) {
-            Some(all) => (resealed(key, &known.record, all)?, true),
-            None => {
-                // Full chunks lie where they would lie in the whole.
-                let full = rest.len() - rest.len() % CONTENT_MAX;
-                let cut = SegmentRecord {
-                    length: sealed_length(full)?,
-                    ..known.record.clone()
-                };
-                (resealed(key, &cut, rest.get(..full)?)?, false)
-            }
-        };
-        let same = whole && is_of(&known.record, &sealed);
-        let tags = sealed.chunks(SEALED_MAX);
-        Some(Again {
-            at,
-            whole,
-            shown: same.then(|| Probe::of(&known.record, &sealed, known.place)),
-            tags: tags
-                .filter_map(|chunk| chunk.last_chunk().copied())
-                .collect(),
-        })
-    }
-}
-
-/// The sealed length of this much content in full chunks.
-fn sealed_length(content: usize) -> Option<u32> {
-    u32::try_from((content / CONTENT_MAX).checked_mul(SEALED_MAX)?).ok()
-}
-
-impl Comparer {
-    /// Content bytes of each stretch but the last one.
-    pub const STRETCH: usize = SEGMENT_CONTENT_MAX;
-
-    /// Content bytes of the version before that can be kept, if they are where they were.
-    #[must_use]
-    pub fn comparable(&self) -> u64 {
-        let last = self.0.known.last();
-        last.map_or(0, |last| {
-            let size = u64::try_from(last.size).unwrap_or(u64::MAX);
-            last.start.saturating_add(size)
-        })
-    }
-
-    /// Compares the stretch of content that begins at `start`, a multiple of
-    /// [`STRETCH`](Self::STRETCH).
-    #[must_use]
-    pub fn compare(&self, start: u64, content: Vec<u8>) -> Compared {
-        let content = Zeroizing::new(content);
-        let within = self.0.within(start, content.len());
-        let found = within.filter_map(|at| self.0.again(at, start, &content));
-        Compared {
-            before: Arc::clone(&self.0),
-            start,
-            found: found.collect(),
-            content,
-        }
-    }
 }
 
 /// What an update builds on. If any of it changed, what it would keep may be gone, or be for people
@@ -274,28 +78,6 @@ pub struct Updating<'a, R, V, E, C> {
     done: Updated,
     /// The latest write came to its end. After one that did not, nothing may follow.
     whole: bool,
-}
-
-/// A run of chunks that stays, and where its content is in its stretch.
-struct Kept {
-    content: Span,
-    record: SegmentRecord,
-    probe: Probe,
-    /// It ends the content, padded as an end is.
-    ends: bool,
-}
-
-type Span = core::ops::Range<usize>;
-
-/// How many records a stretch of this length comes to.
-fn pieces(kept: &[Kept], length: usize) -> u64 {
-    let mut at = 0;
-    let mut pieces = 0_u64;
-    for Kept { content, .. } in kept {
-        pieces = pieces.saturating_add(1 + u64::from(at < content.start));
-        at = content.end;
-    }
-    pieces.saturating_add(u64::from(at < length))
 }
 
 impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
@@ -550,101 +332,6 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Updating<'_, R, V, E, C> {
         Ok(())
     }
 
-    /// What of one segment of the version before stays.
-    async fn stays(
-        &mut self,
-        again: &Again,
-        compared: &Compared,
-        last: bool,
-        kept: &mut Vec<Kept>,
-    ) -> Result<(), Error> {
-        let before = Arc::clone(&self.comparer.0);
-        let known = before.known.get(again.at).ok_or(Violation::OutOfTurn)?;
-        let key = before.keys.get(usize::from(known.record.key_index));
-        let key = key.ok_or(Violation::OutOfTurn)?;
-        let from = known.start.saturating_sub(compared.start);
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        let content = compared.content.get(from..).unwrap_or_default();
-        let at_end = last && content.len() == known.size;
-        // Nothing can follow a chunk that is not full.
-        let stays = match known.full || at_end {
-            true => again.tags.len(),
-            false => again.tags.len().min(known.size / CONTENT_MAX),
-        };
-        if let Some(probe) = again.shown.as_ref().filter(|_| stays == again.tags.len()) {
-            kept.push(Kept {
-                content: from..from.saturating_add(known.size),
-                record: known.record.clone(),
-                probe: probe.clone(),
-                ends: known.ends && at_end,
-            });
-            return Ok(());
-        }
-        let tags = again.tags.get(..stays).unwrap_or_default();
-        let equal = match &again.shown {
-            Some(_) => Vec::from_iter(tags.iter().map(|_| true)),
-            None if is_one_chunk(&known.record) => return Ok(()),
-            None => self.equal(&known.record, tags).await?,
-        };
-        // All tags are those of a segment that is another one: they are somebody's lie, who knows
-        // the key, and what they stand for is not there to be kept.
-        let all = again.whole && equal.len() == again.tags.len();
-        if all && again.shown.is_none() && !equal.contains(&false) {
-            return Ok(());
-        }
-        let mut chunk = 0;
-        for run in equal.chunk_by(|left, right| left == right) {
-            let (first, next) = (chunk, chunk + run.len());
-            chunk = next;
-            let begin = first.saturating_mul(CONTENT_MAX);
-            // Padding alone is not worth a piece: what is before it would have to be full.
-            if run.first() != Some(&true) || begin >= known.size {
-                continue;
-            }
-            let end = next.saturating_mul(CONTENT_MAX).min(known.size);
-            // Of our own content, whatever the tags say: a tag commits to nothing for whoever
-            // knows the key.
-            let plain = content.get(begin..end).unwrap_or_default();
-            let place = run_of(&known.record, first, next);
-            let Some(sealed) = resealed(key, &place, plain) else {
-                continue;
-            };
-            let record = record_of((place.pack, place.offset), place.key_index, &sealed);
-            kept.push(Kept {
-                content: from.saturating_add(begin)..from.saturating_add(end),
-                probe: Probe::of(&record, &sealed, known.place),
-                record,
-                ends: known.ends && at_end && next == again.tags.len(),
-            });
-        }
-        Ok(())
-    }
-
-    /// Which chunks of a segment have these tags, as the server says. It is asked once.
-    async fn equal(
-        &mut self,
-        record: &SegmentRecord,
-        tags: &[[u8; TAG_SIZE]],
-    ) -> Result<Vec<bool>, Error> {
-        if tags.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ranges = (0..tags.len()).map(|chunk| {
-            let place = run_of(record, chunk, chunk.saturating_add(1));
-            let tag = u32::try_from(TAG_SIZE).unwrap_or(u32::MAX);
-            let before = place.length.saturating_sub(tag);
-            Range {
-                pack: place.pack,
-                offset: place.offset.saturating_add(before),
-                length: tag,
-            }
-        });
-        let basis = self.basis;
-        let shown = self.session.shown(&basis, ranges.collect()).await?;
-        let shown = shown.chunks(TAG_SIZE).zip(tags);
-        Ok(shown.map(|(shown, tag)| shown == tag).collect())
-    }
-
     /// Publishes the file.
     ///
     /// # Errors
@@ -698,40 +385,5 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Updating<'_, R, V, E, C> {
             }
             session.try_again(&mut tries)?;
         }
-    }
-
-    /// The keys of what stays, and no others; the records name them from here on, and the key of
-    /// this update after them.
-    fn older_keys(&mut self) -> Vec<KeyBytes> {
-        let used: BTreeSet<u16> = self.records.iter().map(|record| record.key_index).collect();
-        let used: Vec<u16> = used
-            .into_iter()
-            .filter(|key| *key != self.key_index)
-            .collect();
-        for record in &mut self.records {
-            let place = used.partition_point(|key| *key < record.key_index);
-            record.key_index = u16::try_from(place).unwrap_or(u16::MAX);
-        }
-        let keys = used
-            .iter()
-            .filter_map(|key| self.comparer.0.keys.get(usize::from(*key)));
-        keys.map(|key| KeyBytes::new(key.expose())).collect()
-    }
-}
-
-fn is_one_chunk(record: &SegmentRecord) -> bool {
-    usize::try_from(record.length).is_ok_and(|length| length <= SEALED_MAX)
-}
-
-/// Where the chunks from `first` up to `next` of a segment are; the hash is not theirs.
-fn run_of(record: &SegmentRecord, first: usize, next: usize) -> SegmentRecord {
-    let place = |chunk: usize| {
-        let place = u32::try_from(chunk.saturating_mul(SEALED_MAX)).unwrap_or(u32::MAX);
-        place.min(record.length)
-    };
-    SegmentRecord {
-        offset: record.offset.saturating_add(place(first)),
-        length: place(next).saturating_sub(place(first)),
-        ..record.clone()
     }
 }
