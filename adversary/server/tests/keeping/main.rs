@@ -277,15 +277,19 @@ fn a_store_of_another_version_or_a_torn_one_is_named_and_not_touched() {
 
 /// The layout that a store says to have, after it was given another one.
 fn layout(path: &Path, about: TableDefinition<'_, &str, u64>, other: Option<u64>) -> u64 {
-    let database = Database::open(path).unwrap();
-    let writing = database.begin_write().unwrap();
+    let database = Database::open(path).expect("a database");
+    let writing = database.begin_write().expect("a transaction");
     let layout = {
-        let mut table = writing.open_table(about).unwrap();
+        let mut table = writing.open_table(about).expect("a table");
         if let Some(other) = other {
-            table.insert("layout", other).unwrap();
+            table.insert("layout", other).expect("it is written");
         }
-        table.get("layout").unwrap().unwrap().value()
+        table
+            .get("layout")
+            .expect("it is read")
+            .expect("it is there")
+            .value()
     };
-    writing.commit().unwrap();
+    writing.commit().expect("it is durable");
     layout
 }

@@ -11,10 +11,13 @@ use turncoat_server::shelf::{Disk, Folder, Shelf as _};
 
 const PACK: &str = "ab00";
 
+/// A file by its name.
+type File = Option<(PathBuf, Vec<u8>)>;
+
 /// A disk of one file, whose folder takes long to sync the first time, and fails.
 #[derive(Clone)]
 struct Slow {
-    file: Arc<Mutex<Option<(PathBuf, Vec<u8>)>>>,
+    file: Arc<Mutex<File>>,
     did: Arc<Mutex<Vec<&'static str>>>,
     /// Where somebody who reads says that he has.
     read: Arc<Mutex<Receiver<()>>>,
@@ -23,7 +26,7 @@ struct Slow {
 
 impl Slow {
     fn note(&self, what: &'static str) -> usize {
-        let mut did = self.did.lock().unwrap();
+        let mut did = self.did.lock().expect("nobody panicked");
         did.push(what);
         did.iter().filter(|done| **done == what).count()
     }
@@ -31,7 +34,7 @@ impl Slow {
 
 impl Disk for Slow {
     fn read(&self, file: &Path, _: usize, _: usize) -> io::Result<Vec<u8>> {
-        let found = self.file.lock().unwrap();
+        let found = self.file.lock().expect("nobody panicked");
         let found = found.as_ref().filter(|(name, _)| name == file);
         let (_, bytes) = found.ok_or(io::ErrorKind::NotFound)?;
         self.note("read");
@@ -39,12 +42,12 @@ impl Disk for Slow {
     }
 
     fn write(&self, file: &Path, bytes: &[u8]) -> io::Result<()> {
-        *self.file.lock().unwrap() = Some((file.to_owned(), bytes.to_vec()));
+        *self.file.lock().expect("nobody panicked") = Some((file.to_owned(), bytes.to_vec()));
         Ok(())
     }
 
     fn rename(&self, _: &Path, to: &Path) -> io::Result<()> {
-        if let Some((name, _)) = self.file.lock().unwrap().as_mut() {
+        if let Some((name, _)) = self.file.lock().expect("nobody panicked").as_mut() {
             to.clone_into(name);
         }
         Ok(())
@@ -71,7 +74,7 @@ impl Disk for Slow {
         let _ = self
             .read
             .lock()
-            .unwrap()
+            .expect("nobody panicked")
             .recv_timeout(Duration::from_secs(1));
         self.note("failed");
         Err(io::Error::other("the folder is not durable"))
