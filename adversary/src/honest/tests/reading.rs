@@ -257,11 +257,11 @@ fn a_read_is_of_few_views_and_not_of_too_many_slots() {
     let is_shown = |reply| matches!(reply, Reply::Views(_));
     assert!(is_shown(read((0..16).map(|_| nothing()).collect())));
     let more = read((0..17).map(|_| nothing()).collect());
-    assert_eq!(more, refused(Refusal::TooLarge));
+    assert!(more == refused(Refusal::TooLarge));
     let slots = |count: u16| space.read(Selection::Tags((0..count).map(tag).collect()));
     assert!(is_shown(read(vec![slots(4096), slots(4096)])));
     let more = read(vec![slots(4096), slots(4096), slots(1)]);
-    assert_eq!(more, refused(Refusal::TooLarge));
+    assert!(more == refused(Refusal::TooLarge));
 }
 
 #[test]
