@@ -47,6 +47,13 @@ coded! {
             /// The name.
             user: String,
         },
+        /// A user appeared whose account is going to bear another user's name.
+        18 => Impostor {
+            /// The user.
+            user: String,
+            /// Whose name.
+            of: String,
+        },
         /// A device's process started.
         1 => DeviceStarted {
             /// Which.

@@ -59,6 +59,9 @@ impl fmt::Display for Step {
             Self::CrashAt { operation, point } => write!(f, "crash_at(op({operation}), {point})"),
             Self::Restart { device } => write!(f, "start_again({})", Text(&device.to_string())),
             Self::Tear { device } => write!(f, "tear({})", Text(&device.to_string())),
+            Self::Impostor { user, of } => {
+                write!(f, "server.impostor({}, {})", Text(user), Text(of))
+            }
             Self::Wipe { device } => write!(f, "start_empty({})", Text(&device.to_string())),
             Self::Hold { selector } => write!(f, "server.hold({})", Text(&selector.to_string())),
             Self::Answer { hold } => write!(f, "server.answer(hold({hold}))"),

@@ -100,6 +100,14 @@ coded! {
             /// The device.
             device: DeviceName,
         },
+        /// A user appears, without an account, whose account is going to bear another user's name.
+        /// An honest run only evaluates it: there the account is called like its user.
+        17 => Impostor {
+            /// The user.
+            user: String,
+            /// Whose name.
+            of: String,
+        },
 
         // Acts on the store.
         /// Marks this moment. Snapshots are numbered in order.
@@ -278,6 +286,7 @@ impl Step {
                 | Self::Show { .. }
                 | Self::Freeze { .. }
                 | Self::Heal
+                | Self::Impostor { .. }
                 | Self::EditRequest { .. }
                 | Self::EditReply { .. }
                 | Self::Pause { .. }

@@ -160,6 +160,9 @@ pub type Saved = Rc<dyn Any>;
 pub struct Setting {
     /// Which device.
     pub device: DeviceName,
+    /// The name of the account that the device signs up or logs in to: its user's, but for
+    /// impostors.
+    pub account: String,
     /// What its user types.
     pub password: Vec<u8>,
     /// The keys that the user's account is made with.

@@ -36,7 +36,7 @@ impl Client for Straw {
     fn start(&self, setting: Setting) -> Result<Box<dyn Process>, String> {
         let device = (self.0.start)(Environment {
             person: Person {
-                user: setting.device.user,
+                user: setting.account,
                 password: setting.password,
                 identity: setting.identity.clone(),
             },

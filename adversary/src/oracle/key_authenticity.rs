@@ -70,7 +70,7 @@ pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
 }
 
 /// The contact whose keys an operation rests on.
-fn contact(what: &Operation) -> Option<&str> {
+pub(super) fn contact(what: &Operation) -> Option<&str> {
     match what {
         Operation::Share { with: user, .. }
         | Operation::Receive { from: user, .. }

@@ -19,6 +19,7 @@ mod fork;
 mod freshness;
 #[cfg(test)]
 mod honest;
+mod impostors;
 mod key_authenticity;
 mod key_hygiene;
 mod listing;
@@ -121,6 +122,7 @@ pub fn judge(history: &History, facts: &Facts) -> Judgement {
     confidentiality::judge(&case, facts, &mut judgement);
     revocation::judge(&case, facts, &mut judgement);
     key_authenticity::judge(&case, &mut judgement);
+    impostors::judge(&case, &mut judgement);
     fail_closed::judge(&case, facts, &mut judgement);
     bounded::judge(&case, facts, &mut judgement);
     no_false_alarm::judge(&case, facts, &mut judgement);

@@ -146,7 +146,7 @@ impl<'h> Names<'h> {
         let fits = |share: &&Touch<'h>| {
             let op = &truth.ops[share.op];
             let said = op.answer().and_then(|answer| answer.pointer.as_ref());
-            matches!(share.used, Use::Share(with) if with == receive.user())
+            matches!(share.used, Use::Share(with) if with == truth.account(receive.user()))
                 && share.user == from
                 && op.effect != Effect::None
                 && op.start < receive.end
@@ -267,6 +267,10 @@ impl<'h> Names<'h> {
             for (share, with) in &shares {
                 if members.contains(share.user) && passes(share, with) {
                     grown |= members.insert(with);
+                    // A name stands for whoever bears it.
+                    for impostor in truth.impostors_of(with) {
+                        grown |= members.insert(impostor);
+                    }
                 }
             }
         }

@@ -70,6 +70,14 @@ impl Scene {
         });
     }
 
+    pub(crate) fn impostor(&mut self, user: &str, of: &str) {
+        self.history.push(Event::Impostor {
+            user: user.to_owned(),
+            of: of.to_owned(),
+        });
+        self.user(user);
+    }
+
     fn device(&mut self, device: &str) -> DeviceName {
         let name = DeviceName::parse(device);
         if self.devices.insert(name.clone()) {

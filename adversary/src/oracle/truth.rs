@@ -77,6 +77,7 @@ pub(crate) struct Truth<'h> {
     /// The lineage of a device at an event, by the sequence numbers at which lineages begin.
     lineages: BTreeMap<&'h DeviceName, Vec<(usize, usize)>>,
     by_id: BTreeMap<u32, usize>,
+    impostors: BTreeMap<&'h str, &'h str>,
 }
 
 impl<'h> Truth<'h> {
@@ -91,6 +92,7 @@ impl<'h> Truth<'h> {
             ops: Vec::new(),
             lineages: BTreeMap::new(),
             by_id: BTreeMap::new(),
+            impostors: BTreeMap::new(),
         };
         let mut lineage = 0;
         let mut lives: BTreeMap<&DeviceName, usize> = BTreeMap::new();
@@ -107,6 +109,7 @@ impl<'h> Truth<'h> {
                         .filter(|op| op.device == device && op.outcome.is_none())
                         .for_each(|op| op.life = at);
                 }
+                Event::Impostor { user, of } => drop(truth.impostors.insert(user, of)),
                 Event::Wiped { device } => truth.begin(device, at, &mut lineage),
                 Event::OperationStarted {
                     operation,
@@ -160,6 +163,18 @@ impl<'h> Truth<'h> {
     fn op_mut(&mut self, id: u32) -> Option<&mut Op<'h>> {
         let at = *self.by_id.get(&id)?;
         self.ops.get_mut(at)
+    }
+
+    /// The name by which clients know a user: of an impostor, another user's.
+    pub(crate) fn account<'a>(&'a self, user: &'a str) -> &'a str {
+        self.impostors.get(user).copied().unwrap_or(user)
+    }
+
+    /// Those who bear another user's name.
+    pub(crate) fn impostors_of(&self, user: &str) -> impl Iterator<Item = &'h str> {
+        let impostors = self.impostors.iter();
+        let bearers = impostors.filter(move |(_, of)| **of == user);
+        bearers.map(|(impostor, _)| *impostor)
     }
 
     /// Where the operation of this number stands.

@@ -70,7 +70,8 @@ impl Offline<'_> {
         self.opened.entry(user.to_owned()).or_insert_with(|| {
             let history = self.stage.history();
             let password = Secrets::First.password_of(user);
-            decryptor::open(&REALM, user, &password, versions, history)
+            let account = self.stage.account_of(user);
+            decryptor::open(&REALM, account, &password, versions, history)
         })
     }
 

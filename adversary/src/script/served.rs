@@ -171,6 +171,7 @@ mod tests {
             ("expect_ok(|| 1);", 2, 1),
             ("let h = server.hold(\"read\");", 2, 16),
             ("colluder(\"eve\");", 2, 1),
+            ("server.impostor(\"eve\", \"bob\");", 2, 8),
         ];
         for (body, line, column) in cases {
             let error = check(&script(body)).unwrap_err();

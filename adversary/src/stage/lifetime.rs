@@ -20,6 +20,22 @@ impl Stage {
         self.device_appears(&DeviceName::new(user, FIRST));
     }
 
+    /// Somebody appears who will sign up under another user's name, unless the run is honest.
+    pub(super) fn impostor_appears(&mut self, user: &str, of: &str) -> Result<(), String> {
+        if self.users.iter().any(|known| known == user) {
+            return Err(format!("{user} has appeared before"));
+        }
+        if self.acts == Acts::Applied {
+            self.impostors.insert(user.to_owned(), of.to_owned());
+            self.history.push(Event::Impostor {
+                user: user.to_owned(),
+                of: of.to_owned(),
+            });
+        }
+        self.user_appears(user);
+        Ok(())
+    }
+
     pub(super) fn device_appears(&mut self, device: &DeviceName) {
         if self.devices.contains_key(device) {
             return;
@@ -65,6 +81,7 @@ impl Stage {
         let (clock, peers) = (self.clock.clone(), self.peers.clone());
         let account = self.users.iter().position(|user| *user == name.user);
         let identity = secrets.identity(account.unwrap_or(0));
+        let account = self.account_of(&name.user).to_owned();
         let device = self.device(name);
         // A new line: a call of an earlier life must not be answered in this one.
         device.line = Line::default();
@@ -73,6 +90,7 @@ impl Stage {
         let life = device.life - u32::from(saved.is_some());
         let setting = Setting {
             device: name.clone(),
+            account,
             remembers,
             password: secrets.password_of(&name.user),
             identity,

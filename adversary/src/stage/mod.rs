@@ -81,6 +81,8 @@ pub struct Stage {
     clock: StageClock,
     peers: Peers,
     users: Vec<String>,
+    /// Users whose accounts bear the names of others.
+    impostors: BTreeMap<String, String>,
     devices: BTreeMap<DeviceName, Device>,
     operations: Vec<Running>,
     requests: Vec<Sent>,
@@ -143,6 +145,7 @@ impl Stage {
             clock: StageClock::new(),
             peers: Peers::default(),
             users: Vec::new(),
+            impostors: BTreeMap::new(),
             devices: BTreeMap::new(),
             operations: Vec::new(),
             requests: Vec::new(),
@@ -202,6 +205,12 @@ impl Stage {
     #[must_use]
     pub fn users(&self) -> &[String] {
         &self.users
+    }
+
+    /// The name that the user's account bears: the user's own, but for impostors.
+    #[must_use]
+    pub fn account_of<'a>(&'a self, user: &'a str) -> &'a str {
+        self.impostors.get(user).map_or(user, String::as_str)
     }
 
     /// The client under test.
@@ -350,6 +359,11 @@ impl Stage {
                 done(Progress::Done)
             }
             Step::Tear { device } => done(self.tear(device)?),
+            Step::Impostor { user, of } => {
+                self.impostor_appears(user, of)?;
+                self.act(step)?;
+                done(Progress::Done)
+            }
             Step::Hold { selector } => done(Progress::Number(self.hold(selector))),
             Step::Answer { hold } => self.answer(*hold, false),
             Step::AnswerAll { hold } => self.answer(*hold, true),

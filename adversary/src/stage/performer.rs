@@ -90,7 +90,7 @@ impl Performer for Stage {
         let sent = History::new();
         let opened = decryptor::open(
             &REALM,
-            user,
+            self.account_of(user),
             &self.secrets.password_of(user),
             &self.versions,
             &sent,

@@ -560,3 +560,30 @@ fn the_naive_client_is_driven_over_the_key_value_front() {
     }
     assert_eq!(content(&stage.perform(run("alice", download()))), b"v1");
 }
+
+#[test]
+fn an_impostor_bears_another_name_unless_the_server_is_honest() {
+    let naive = crate::strawman::find("naive").expect("the naive client is known");
+    for (acts, name) in [(Acts::Applied, "bob"), (Acts::Evaluated, "mallory")] {
+        let mut stage = Stage::new(Rc::new(Straw(naive)), acts, 1);
+        let impostor = |user: &str| Step::Impostor {
+            user: user.to_owned(),
+            of: "bob".to_owned(),
+        };
+        assert_eq!(stage.perform(impostor("mallory")), Progress::Done);
+        assert_eq!(stage.account_of("mallory"), name);
+        stage.perform(run("mallory", Operation::SignUp));
+        let published: Vec<_> = stage
+            .history()
+            .events()
+            .iter()
+            .filter_map(|event| match event {
+                Event::Wrote { object, .. } if object.kind == "pub" => Some(object.id.clone()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(published, [name.as_bytes()]);
+        let again = stage.perform(impostor("mallory"));
+        assert!(matches!(again, Progress::Refused(_)), "{again:?}");
+    }
+}

@@ -45,6 +45,7 @@ pub(in super::super) struct Ours(Rc<Device>);
 
 struct Device {
     name: DeviceName,
+    account: String,
     password: Vec<u8>,
     identity: &'static Identity,
     line: Line,
@@ -60,6 +61,7 @@ impl Ours {
         let peers = setting.peers.clone();
         let device = Rc::new(Device {
             name: setting.device,
+            account: setting.account,
             password: setting.password,
             identity: setting.identity,
             line: setting.line,
@@ -156,13 +158,13 @@ impl Device {
         } = self.identity;
         let identity = danger::identity((&encryption.p, &encryption.q), (&signing.p, &signing.q))
             .expect("the pool holds keys of suite 1, as its test proves");
-        let name = self.name.user.as_bytes();
+        let name = self.account.as_bytes();
         let password = Password::new(&self.password);
         danger::sign_up(self.ports(), config(), name, &password, identity).await
     }
 
     async fn login(&self) -> Result<Live, Error> {
-        let name = self.name.user.as_bytes();
+        let name = self.account.as_bytes();
         Session::login(self.ports(), config(), name, &Password::new(&self.password)).await
     }
 

@@ -145,11 +145,12 @@ impl Client for ExternalClient {
         // wait for the first operation, whose outcome they are.
         if !known {
             external
-                .start(&name, &password, &mut NoStore)
+                .start_as(&name, (&setting.account, &password), &mut NoStore)
                 .map_err(|reason| reason.to_string())?;
         }
         let life = Life {
             name,
+            account: setting.account,
             password,
             line: setting.line,
             reply_max: u64::try_from(self.limits.http.bounds.body_max).unwrap_or(u64::MAX),
@@ -166,6 +167,7 @@ impl Client for ExternalClient {
 #[derive(Clone)]
 struct Life {
     name: DeviceName,
+    account: String,
     password: String,
     line: Line,
     reply_max: u64,
@@ -248,7 +250,7 @@ impl Life {
             .shared
             .external
             .borrow_mut()
-            .launch(&self.name, &self.password);
+            .launch(&self.name, (&self.account, &self.password));
         let wait = launched.map_err(|reason| reason.failure())?;
         let line = self.serve(wait).await;
         let launched = self.shared.external.borrow_mut().launched(&self.name, line);

@@ -44,6 +44,7 @@ impl Stage {
         let line = Line::default();
         let process = self.client.start(Setting {
             device: name.clone(),
+            account: name.user.clone(),
             password: b"password".to_vec(),
             identity: &pool::identities()[0],
             line: line.clone(),

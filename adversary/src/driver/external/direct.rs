@@ -43,7 +43,17 @@ impl External {
         password: &str,
         service: &mut dyn Service,
     ) -> Result<(), NotStarted> {
-        let wait = self.launch(name, password)?;
+        self.start_as(name, (&name.user, password), service)
+    }
+
+    /// [`start`](Self::start) for the account of this name and password.
+    pub(super) fn start_as(
+        &mut self,
+        name: &DeviceName,
+        account: (&str, &str),
+        service: &mut dyn Service,
+    ) -> Result<(), NotStarted> {
+        let wait = self.launch(name, account)?;
         let line = self.serve(name, wait, service);
         self.launched(name, line)
     }

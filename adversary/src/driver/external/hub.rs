@@ -91,8 +91,13 @@ impl External {
         }
     }
 
-    /// Starts the device's process and sends its first line; its answer is awaited.
-    pub(super) fn launch(&mut self, name: &DeviceName, password: &str) -> Result<Wait, NotStarted> {
+    /// Starts the device's process and sends its first line, with the name and the password of its
+    /// account; its answer is awaited.
+    pub(super) fn launch(
+        &mut self,
+        name: &DeviceName,
+        account: (&str, &str),
+    ) -> Result<Wait, NotStarted> {
         self.crash(name);
         let launched = self.prepare(name).and_then(|folder| {
             let url = self.front.base_url(name)?;
@@ -105,7 +110,7 @@ impl External {
             )?;
             let state = folder.display().to_string();
             process.send(
-                lines::hello(name, password, &url, &state),
+                lines::hello(&name.device, account, &url, &state),
                 self.limits.output_max,
             );
             Ok(process)

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::process::printable;
-use crate::client::{Answer, Claims, Class, DeviceName, Failure, Operation, Outcome};
+use crate::client::{Answer, Claims, Class, Failure, Operation, Outcome};
 
 /// The version of the protocol, which both first lines state.
 pub const VERSION: u64 = 1;
@@ -98,11 +98,16 @@ impl Declaration {
 }
 
 /// The first line to a client: who it is and where it stores.
-pub(super) fn hello(device: &DeviceName, password: &str, url: &str, state: &str) -> Vec<u8> {
+pub(super) fn hello(
+    device: &str,
+    (user, password): (&str, &str),
+    url: &str,
+    state: &str,
+) -> Vec<u8> {
     json!({
         "turncoat": VERSION,
-        "user": device.user,
-        "device": device.device,
+        "user": user,
+        "device": device,
         "password": password,
         "url": url,
         "state": state,

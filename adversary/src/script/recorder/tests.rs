@@ -127,6 +127,10 @@ fn order_and_lives_read_back() {
             device: device.clone(),
         },
         Step::Tear { device },
+        Step::Impostor {
+            user: "mallory".to_owned(),
+            of: "alice".to_owned(),
+        },
         Step::Secret {
             bytes: b"canary".as_slice().into(),
         },

@@ -228,6 +228,16 @@ fn view_of_nobody_names_the_nearest_user() {
 }
 
 #[test]
+fn impostor_has_not_appeared_before() {
+    check(
+        "let bob = user(\"bob\");\nserver.impostor(bob.name, \"alice\");",
+        Fault::WrongUse,
+        Some((2, 8)),
+        &["the user has appeared before"],
+    );
+}
+
+#[test]
 fn operation_that_fails_outside_an_expectation_is_named() {
     check(
         "let alice = user(\"alice\");\nalice.download(\"none\");",

@@ -28,6 +28,9 @@ pub(super) const VERBS: &[Verb] = &[
         }),
     verb(SERVER, "identity", (1, 1), "server.identity(\"eve\")",
         "Keys of the server's own, under a name.", identity),
+    verb(SERVER, "impostor", (2, 2), "server.impostor(\"mallory\", \"bob\")",
+        "A new user whose account bears another user's name; honestly, it bears her own.",
+        super::people::impostor),
     verb(KEYS, "record", (0, 0), "eve.record()",
         "The public record of these keys under their own name.", |call| {
             made(call, call.keys()?.0.record())

@@ -270,11 +270,16 @@ fn name(call: &Call<'_>, index: usize) -> Given<Vec<u8>> {
     Ok(call.bytes(index)?.to_vec())
 }
 
-fn appear(call: &Call<'_>) -> Given<(Actor, bool)> {
-    let name = call.text(0)?;
+fn check_name(call: &Call<'_>, name: &str) -> Given<()> {
     if name.is_empty() || name.contains(['/', ':', '#', '*']) {
         return Err(call.misuse("a user's name is not empty and has no `/`, `:`, `#` or `*`"));
     }
+    Ok(())
+}
+
+fn appear(call: &Call<'_>) -> Given<(Actor, bool)> {
+    let name = call.text(0)?;
+    check_name(call, &name)?;
     let first = call.world.mention_user(&name);
     if first {
         let user = name.clone();
@@ -290,6 +295,19 @@ pub(super) fn user(call: &Call<'_>) -> Given {
             .run(call.context, &actor.device, Operation::SignUp)
             .map(drop)?;
     }
+    Ok(Dynamic::from(actor))
+}
+
+/// Signing up is left to the script: an honest server knows of one account of a name.
+pub(super) fn impostor(call: &Call<'_>) -> Given {
+    let user = call.text(0)?;
+    let of = call.user(1)?;
+    check_name(call, &user)?;
+    if !call.world.mention_user(&user) {
+        return Err(call.misuse("the user has appeared before"));
+    }
+    let actor = Actor::user(&user);
+    call.perform(Step::Impostor { user, of })?;
     Ok(Dynamic::from(actor))
 }
 
