@@ -129,7 +129,6 @@ fn rounds(
             let place = Place::make(folder, make.name(), round)?;
             tools.push(make.start(place, data)?);
         }
-        data::warm(data.size().saturating_mul(2));
         one_round(&mut tools, data, report)?;
         report.bare(data.bare());
         drop(tools);
@@ -146,6 +145,8 @@ fn one_round(tools: &mut [Tool], data: &Data, report: &mut Report) -> Result<(),
                 return Err(Failed("stopped".to_owned()));
             }
             let stored = tool.stored()?;
+            // Before each, not each round: whoever comes after gigabytes were written would pay.
+            data::warm(data.size().saturating_mul(2));
             let Some(taken) = tool.perform(task, data)? else {
                 continue;
             };

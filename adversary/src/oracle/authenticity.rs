@@ -49,6 +49,10 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
             && let Operation::Receive { from, .. } = found.what
             && case.names.invitations(&case.truth, found).is_empty()
             && !facts.colluders.contains(from)
+            && !case
+                .truth
+                .impostors_of(from)
+                .any(|it| facts.colluders.contains(it))
             && !impersonable(case, op)
         {
             judgement.breach(
@@ -143,7 +147,7 @@ pub(super) fn impersonated(case: &Case<'_>, op: usize) -> bool {
 /// Whether the operation's user was, up to its end, perhaps shown other keys of the contact than an
 /// honest server shows: another answer to a request for them, or an act on the objects that hold
 /// them.
-fn shown_other_keys(case: &Case<'_>, op: usize, contact: &str) -> bool {
+pub(super) fn shown_other_keys(case: &Case<'_>, op: usize, contact: &str) -> bool {
     let found = &case.truth.ops[op];
     let mut asked = BTreeSet::new();
     let events = case.history.events();
@@ -191,7 +195,7 @@ pub(super) fn asks_for_keys(case: &Case<'_>, kind: &str, bytes: &[u8], user: &st
                     kind,
                     bytes,
                     ..
-                } if kind == "register" && device.user == user => {
+                } if kind == "register" && case.truth.account(&device.user) == user => {
                     bytes.windows(USER_ID).any(|window| window == id)
                 }
                 _ => false,

@@ -1,13 +1,15 @@
 //! G8, where somebody bears a contact's name: who knew the contact takes nobody else for them.
 //!
 //! That keys are mistaken for a contact's shows in what is read: by an impostor who was let in, or
-//! by whoever takes an impostor's file. What the client says of it is not asked; at first contact
-//! nobody can tell an impostor, and nothing is held against the client.
+//! by whoever takes an impostor's file. What the client says of it is not asked. A device knows a
+//! contact once it had to do with them while it was shown nothing but what an honest server shows;
+//! before, nobody can tell an impostor, and G8 holds nothing against the client.
 
+use super::authenticity::shown_other_keys;
 use super::bits::Bits;
 use super::explain::{Edges, Query, explain};
 use super::key_authenticity::contact;
-use super::names::Touch;
+use super::names::Class;
 use super::seen::{Case, Reading, Standing};
 use super::truth::{Effect, Op, Use};
 use super::{Judgement, cite};
@@ -39,93 +41,123 @@ pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
     }
 }
 
-/// The receives that may have given the file of a read its name.
-fn received<'c, 'h>(
-    case: &'c Case<'h>,
-    reading: &Reading<'_>,
-) -> impl Iterator<Item = &'c Touch<'h>> {
-    let read = &case.truth.ops[reading.op];
-    let touch = case.names.of_op(reading.op).next();
-    let slot = touch.map(|touch| case.names.slot(touch.user, touch.name));
-    slot.into_iter().flatten().filter(|other| {
-        let receive = &case.truth.ops[other.op];
-        other.used == Use::Receive && receive.effect != Effect::None && receive.start < read.end
-    })
-}
-
-/// The share by which an impostor came to what was read, if no device that might have made it met
-/// the name for the first time.
+/// The share by which an impostor came to what was read, if every share by which that may have been
+/// was made by somebody who could tell.
 fn let_in_by(case: &Case<'_>, reading: &Reading<'_>) -> Option<usize> {
     let reader = case.truth.ops[reading.op].user();
     if case.truth.account(reader) == reader {
         return None;
     }
-    let shares: Vec<usize> = received(case, reading)
-        .flat_map(|receive| {
-            let receive = &case.truth.ops[receive.op];
-            case.names.invitations(&case.truth, receive)
-        })
-        .map(|share| share.op)
-        .collect();
-    let known = |share: &usize| knew(case, &case.truth.ops[*share], reader);
-    shares.iter().all(known).then(|| shares.last().copied())?
+    let own = (0..case.truth.ops.len()).filter(|at| case.truth.ops[*at].user() == reader);
+    let (own, nothing): (Bits, Bits) = (own.collect(), Bits::default());
+    let mut blamed = None;
+    for class in &reading.classes {
+        if !explains(case, reading, *class, &nothing) {
+            continue;
+        }
+        // What is the reader's own needs no key of anybody's.
+        let of_others = explains(case, reading, *class, &own);
+        blamed = Some(of_others.then(|| telling_share(case, reading, *class))??);
+    }
+    blamed
+}
+
+/// The latest share of a file with the reader's name, if no share of it was made by somebody who
+/// could not tell, and nobody else may have passed the key on.
+fn telling_share(case: &Case<'_>, reading: &Reading<'_>, class: Class) -> Option<usize> {
+    let read = &case.truth.ops[reading.op];
+    let of = case.truth.account(read.user());
+    let mut latest = None;
+    for touch in &case.names.touches {
+        let share = &case.truth.ops[touch.op];
+        let lets_in = matches!(touch.used, Use::Share(with) if with == of)
+            && touch.classes.contains(&class)
+            && share.effect != Effect::None
+            && share.start < read.end;
+        if !lets_in {
+            continue;
+        }
+        // Whatever the sharer's devices write later may hand the key out anew.
+        let mut later = case.truth.ops.iter();
+        let forgetful = later.any(|op| {
+            op.user() == share.user()
+                && share.start < op.start
+                && op.start < read.end
+                && !knows(case, op, of)
+        });
+        if forgetful || !knows(case, share, of) && shown_other_keys(case, touch.op, of) {
+            return None;
+        }
+        latest = Some(touch.op);
+    }
+    latest
 }
 
 /// The receive by which an impostor's content came to a reader who knew whose name it came under.
 fn taken_from_impostor<'h>(case: &Case<'h>, reading: &Reading<'_>) -> Option<(usize, &'h str)> {
-    received(case, reading).find_map(|touch| {
-        let receive = &case.truth.ops[touch.op];
+    let read = &case.truth.ops[reading.op];
+    let touch = case.names.of_op(reading.op).next()?;
+    case.names.slot(touch.user, touch.name).find_map(|other| {
+        let receive = &case.truth.ops[other.op];
         let Operation::Receive { from, .. } = receive.what else {
             return None;
         };
+        let took = receive.effect != Effect::None && receive.start < read.end;
+        if !took || !knows(case, receive, from) {
+            return None;
+        }
         let mut impostors = case.truth.impostors_of(from);
-        let impostor = impostors
-            .find(|impostor| knew(case, receive, impostor) && is_of(case, reading, impostor))?;
-        Some((touch.op, impostor))
+        let impostor = impostors.find(|impostor| is_of(case, reading, impostor))?;
+        Some((other.op, impostor))
     })
 }
 
 /// Whether what was read is a state of a file that this user shared with the reader.
 fn is_of(case: &Case<'_>, reading: &Reading<'_>, user: &str) -> bool {
-    let read = &case.truth.ops[reading.op];
+    let of = case.truth.account(case.truth.ops[reading.op].user());
+    let mut shares =
+        case.names.touches.iter().filter(|touch| {
+            touch.user == user && matches!(touch.used, Use::Share(with) if with == of)
+        });
+    let nothing = Bits::default();
+    shares.any(|share| {
+        let mut classes = share.classes.iter();
+        classes.any(|class| explains(case, reading, *class, &nothing))
+    })
+}
+
+/// Whether what was read is a state of a file without some of its writes.
+fn explains(case: &Case<'_>, reading: &Reading<'_>, class: Class, without: &Bits) -> bool {
     let nothing = Bits::default();
     let query = Query {
         content: reading.content,
         prefix: false,
-        until: read.end,
+        until: case.truth.ops[reading.op].end,
         edges: Edges::Proved,
         required: &nothing,
-        excluded: &nothing,
+        excluded: without,
     };
-    let mut shares = case.names.touches.iter().filter(|touch| {
-        touch.user == user
-            && matches!(touch.used, Use::Share(with) if with == case.truth.account(read.user()))
-    });
-    shares.any(|share| {
-        let mut classes = share.classes.iter();
-        classes.any(|class| explain(case.ground(), case.file(*class), &query, false).explained())
-    })
+    explain(case.ground(), case.file(class), &query, false).explained()
 }
 
-/// Whether the device of an operation had to do with whose name the impostor bears, before there
-/// was an impostor.
-fn knew(case: &Case<'_>, by: &Op<'_>, impostor: &str) -> bool {
-    let mut ops = case.truth.ops.iter();
-    let appears = ops.find(|op| op.user() == impostor);
-    let of = case.truth.account(impostor);
-    appears.is_some_and(|first| {
-        by.before(first)
-            || case.truth.ops.iter().any(|op| {
-                op.lineage == by.lineage
-                    && op.effect == Effect::Certain
-                    && contact(op.what) == Some(of)
-                    && op.before(first)
-            })
+/// Whether the device of an operation had to do with a contact before, and was shown no keys of
+/// theirs but the honest server's until then.
+fn knows(case: &Case<'_>, by: &Op<'_>, of: &str) -> bool {
+    let mut ops = case.truth.ops.iter().enumerate();
+    ops.any(|(at, op)| {
+        op.lineage == by.lineage
+            && op.effect == Effect::Certain
+            && contact(op.what) == Some(of)
+            && op.before(by)
+            && !shown_other_keys(case, at, of)
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::client::Operation;
+    use crate::codec::Code as _;
+    use crate::front::kv::Request;
     use crate::oracle::scene::Scene;
     use crate::verdict::Guarantee::{G1, G2, G8};
 
@@ -142,12 +174,29 @@ mod tests {
         scene
     }
 
+    /// Somebody shares a file with whoever the server says that bob is.
+    fn shares(scene: &mut Scene, who: &str, name: &str, shown: &[u8]) {
+        let what = Operation::Share {
+            name: name.into(),
+            with: "bob".to_owned(),
+        };
+        let user = "bob".to_owned();
+        let op = scene.start(who, what);
+        let request = Request::GetPublic { user }.to_bytes();
+        scene.message(op, "get-pub", &request, Some(b"bob's"), Some(shown));
+        scene.end(op, None);
+    }
+
+    fn mallory_reads(scene: &mut Scene, content: &str) {
+        scene.receive("mallory", "alice", "n", "m");
+        scene.download("mallory", "m", content);
+    }
+
     #[test]
     fn sharing_with_who_bears_the_name_of_a_contact_is_a_breach() {
         let mut scene = with_impostor();
-        scene.share("alice", "n", "bob");
-        scene.receive("mallory", "alice", "n", "m");
-        scene.download("mallory", "m", "v1");
+        shares(&mut scene, "alice", "n", b"mallory's");
+        mallory_reads(&mut scene, "v1");
         scene.breaks(&[G8]);
     }
 
@@ -156,8 +205,7 @@ mod tests {
         let mut scene = Scene::new();
         scene.shared_by_alice_with_bob();
         scene.impostor("mallory", "bob");
-        scene.receive("mallory", "alice", "n", "m");
-        scene.download("mallory", "m", "v1");
+        mallory_reads(&mut scene, "v1");
         scene.breaks(&[G8]);
     }
 
@@ -167,21 +215,29 @@ mod tests {
         scene.shared_by_alice_with_bob();
         scene.revoke("alice", "n", "bob");
         scene.impostor("mallory", "bob");
-        scene.upload("mallory", "own", "mine");
-        scene.share("alice", "n", "bob");
-        scene.receive("mallory", "alice", "n", "m");
-        scene.download("mallory", "m", "v1");
+        shares(&mut scene, "alice", "n", b"mallory's");
+        mallory_reads(&mut scene, "v1");
         scene.breaks(&[G8]);
     }
 
-    /// Bob has his first file of alice's name from somebody else; and hers, as it should be.
-    fn baited(scene: &mut Scene, name: &str) {
+    #[test]
+    fn what_opens_by_the_name_though_the_keys_were_shown_is_a_breach() {
+        let mut scene = Scene::new();
+        scene.upload("alice", "n", "v1");
+        scene.impostor("mallory", "bob");
+        shares(&mut scene, "alice", "n", b"bob's");
+        mallory_reads(&mut scene, "v1");
+        scene.breaks(&[G8]);
+    }
+
+    /// Bob has a file of alice's name from somebody else; and hers, as it should be.
+    fn baited(scene: &mut Scene) {
         scene.impostor("mallory", "alice");
-        scene.upload("mallory", name, "bait");
-        scene.share("mallory", name, "bob");
-        scene.upload("alice", name, "genuine");
-        scene.share("alice", name, "bob");
-        scene.receive("bob", "alice", name, "b");
+        scene.upload("mallory", "x", "bait");
+        scene.share("mallory", "x", "bob");
+        scene.upload("alice", "x", "genuine");
+        scene.share("alice", "x", "bob");
+        scene.receive("bob", "alice", "x", "b");
         scene.act("server.fork(\"bob\")", true);
     }
 
@@ -189,7 +245,7 @@ mod tests {
     fn a_file_of_who_bears_the_name_of_a_contact_is_a_breach() {
         let mut scene = Scene::new();
         scene.shared_by_alice_with_bob();
-        baited(&mut scene, "x");
+        baited(&mut scene);
         scene.download("bob", "b", "bait");
         scene.breaks(&[G1, G2, G8]);
     }
@@ -198,7 +254,7 @@ mod tests {
     fn a_first_file_of_anybody_breaks_no_pin() {
         for (read, fallen) in [("bait", &[G1, G2][..]), ("genuine", &[])] {
             let mut scene = Scene::new();
-            baited(&mut scene, "x");
+            baited(&mut scene);
             scene.download("bob", "b", read);
             scene.breaks(fallen);
         }
@@ -208,7 +264,7 @@ mod tests {
     fn what_no_impostor_shared_is_not_an_impostors() {
         let mut scene = Scene::new();
         scene.shared_by_alice_with_bob();
-        baited(&mut scene, "x");
+        baited(&mut scene);
         scene.download("bob", "b", "made up");
         scene.breaks(&[G1]);
     }
@@ -218,10 +274,8 @@ mod tests {
         let mut scene = Scene::new();
         scene.upload("alice", "n", "v1");
         scene.impostor("mallory", "bob");
-        scene.upload("mallory", "own", "mine");
-        scene.share("alice", "n", "bob");
-        scene.receive("mallory", "alice", "n", "m");
-        scene.download("mallory", "m", "v1");
+        shares(&mut scene, "alice", "n", b"mallory's");
+        mallory_reads(&mut scene, "v1");
         scene.passes();
     }
 
@@ -229,26 +283,53 @@ mod tests {
     fn a_device_that_forgot_meets_the_name_for_the_first_time() {
         let mut scene = with_impostor();
         scene.wipe("alice");
-        scene.share("alice", "n", "bob");
-        scene.receive("mallory", "alice", "n", "m");
-        scene.download("mallory", "m", "v1");
+        shares(&mut scene, "alice", "n", b"mallory's");
+        mallory_reads(&mut scene, "v1");
+        scene.passes();
+    }
+
+    #[test]
+    fn a_device_that_forgot_may_give_the_next_key_to_anybody() {
+        let mut scene = Scene::new();
+        scene.shared_by_alice_with_bob();
+        scene.impostor("mallory", "bob");
+        scene.wipe("alice");
+        scene.upload("alice", "n", "v2");
+        mallory_reads(&mut scene, "v2");
+        scene.passes();
+    }
+
+    #[test]
+    fn who_could_not_tell_may_have_let_them_in() {
+        let mut scene = with_impostor();
+        shares(&mut scene, "alice", "n", b"bob's");
+        scene.share("alice", "n", "carol");
+        scene.receive("carol", "alice", "n", "c");
+        shares(&mut scene, "carol", "c", b"mallory's");
+        mallory_reads(&mut scene, "v1");
         scene.passes();
     }
 
     #[test]
     fn an_invitation_without_what_it_leads_to_tells_nothing_of_keys() {
         let mut scene = with_impostor();
-        scene.share("alice", "n", "bob");
+        shares(&mut scene, "alice", "n", b"bob's");
         scene.receive("mallory", "alice", "n", "m");
         let op = scene.start_download("mallory", "m");
         scene.fail(op, "inauthentic");
+        // Nor does what she wrote herself.
+        scene.upload("mallory", "m", "hers");
+        scene.download("mallory", "m", "hers");
+        scene.delete("mallory", "m");
+        scene.upload("mallory", "m", "hers again");
+        scene.download("mallory", "m", "hers again");
         scene.passes();
     }
 
     #[test]
     fn whose_name_it_is_reads_what_was_shared() {
         let mut scene = with_impostor();
-        scene.share("alice", "n", "bob");
+        shares(&mut scene, "alice", "n", b"bob's");
         scene.receive("bob", "alice", "n", "m");
         scene.download("bob", "m", "v1");
         scene.download("mallory", "own", "mine");
@@ -259,8 +340,7 @@ mod tests {
     fn another_name_explains_nothing() {
         let mut scene = with_impostor();
         scene.share("alice", "n", "carol");
-        scene.receive("mallory", "alice", "n", "m");
-        scene.download("mallory", "m", "v1");
+        mallory_reads(&mut scene, "v1");
         scene.breaks(&[G1, G2]);
     }
 }

@@ -108,8 +108,9 @@ fn shown_other_keys_now(case: &Case<'_>, op: &Op<'_>, contact: &str) -> bool {
 ///
 /// A public object that was never there is no change of keys, and neither are the same bytes again.
 pub(super) fn uploaded_keys(case: &Case<'_>) -> BTreeMap<u32, &'static str> {
-    let mut published: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    let mut asked: BTreeMap<u32, (String, Vec<u8>)> = BTreeMap::new();
+    // Of each user: an impostor publishes under another's name.
+    let mut published: BTreeMap<(&str, String), Vec<u8>> = BTreeMap::new();
+    let mut asked: BTreeMap<u32, ((&str, String), Vec<u8>)> = BTreeMap::new();
     let mut uploaded = BTreeMap::new();
     for event in case.history.events() {
         let (operation, kind) = match event {
@@ -117,13 +118,14 @@ pub(super) fn uploaded_keys(case: &Case<'_>) -> BTreeMap<u32, &'static str> {
                 operation, kind, ..
             } if kind == "register" => (*operation, "account"),
             Event::Request {
+                device,
                 operation,
                 kind,
                 bytes,
                 ..
             } if kind == PUT_PUBLIC => {
                 if let Some(Request::PutPublic { user, bytes }) = Request::from_bytes(bytes) {
-                    asked.insert(*operation, (user, bytes));
+                    asked.insert(*operation, ((&device.user, user), bytes));
                 }
                 continue;
             }
@@ -133,8 +135,8 @@ pub(super) fn uploaded_keys(case: &Case<'_>) -> BTreeMap<u32, &'static str> {
                 "account" => (*operation, "account"),
                 "bag" => (*operation, "bag"),
                 "pub" => {
-                    if let Some((user, bytes)) = asked.get(operation) {
-                        let before = published.insert(user.clone(), bytes.clone());
+                    if let Some((whose, bytes)) = asked.get(operation) {
+                        let before = published.insert(whose.clone(), bytes.clone());
                         if before.is_none_or(|before| before == *bytes) {
                             continue;
                         }
@@ -386,6 +388,27 @@ mod tests {
             }
             scene.breaks(fallen);
         }
+    }
+
+    #[test]
+    fn the_same_public_key_is_the_same_whatever_an_impostor_publishes() {
+        let mut scene = Scene::new();
+        scene.impostor("mallory", "bob");
+        for (who, what, key) in [
+            ("bob", Operation::SignUp, b"one"),
+            ("mallory", Operation::SignUp, b"two"),
+            ("bob", Operation::Login, b"one"),
+        ] {
+            let op = scene.start(who, what);
+            let request = Request::PutPublic {
+                user: "bob".to_owned(),
+                bytes: key.to_vec(),
+            };
+            scene.message(op, "put-pub", &request.to_bytes(), Some(b""), Some(b""));
+            scene.wrote(who, "pub", 1);
+            scene.end(op, None);
+        }
+        scene.passes();
     }
 
     #[test]

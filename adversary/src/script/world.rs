@@ -47,6 +47,7 @@ pub(crate) struct World {
     names: RefCell<BTreeMap<&'static str, Vec<String>>>,
     /// Users whose keys the server holds.
     colluders: RefCell<BTreeSet<String>>,
+    impostors: RefCell<BTreeSet<String>>,
     pub(crate) guarded: Cell<bool>,
     pub(crate) judgements: RefCell<Vec<Judgement>>,
     /// What the script printed, for whoever writes it.
@@ -81,6 +82,7 @@ impl World {
             counters: RefCell::default(),
             names: RefCell::default(),
             colluders: RefCell::default(),
+            impostors: RefCell::default(),
             guarded: Cell::new(false),
             judgements: RefCell::default(),
             printed: RefCell::default(),
@@ -266,6 +268,17 @@ impl World {
             users.push(user.to_owned());
         }
         first
+    }
+
+    /// Notes that the script mentions a user who bears another user's name.
+    pub(crate) fn mention_impostor(&self, user: &str) {
+        self.mention_user(user);
+        self.impostors.borrow_mut().insert(user.to_owned());
+    }
+
+    /// Whether the user bears another user's name.
+    pub(crate) fn is_impostor(&self, user: &str) -> bool {
+        self.impostors.borrow().contains(user)
     }
 
     /// Notes that the script mentions a device; false if it did before.

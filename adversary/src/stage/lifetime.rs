@@ -25,6 +25,9 @@ impl Stage {
         if self.users.iter().any(|known| known == user) {
             return Err(format!("{user} has appeared before"));
         }
+        if user == of || self.impostors.contains_key(of) {
+            return Err(format!("{of} is nobody else's name"));
+        }
         if self.acts == Acts::Applied {
             self.impostors.insert(user.to_owned(), of.to_owned());
             self.history.push(Event::Impostor {

@@ -235,6 +235,18 @@ fn impostor_has_not_appeared_before() {
         Some((2, 8)),
         &["the user has appeared before"],
     );
+    check(
+        "user(\"bob\");\nserver.impostor(\"mallory\", \"bbo\");",
+        Fault::WrongUse,
+        Some((2, 8)),
+        &["nobody of that name"],
+    );
+    check(
+        "user(\"bob\");\nserver.impostor(\"eve\", \"bob\");\ncolluder(\"eve\");",
+        Fault::WrongUse,
+        Some((3, 1)),
+        &["an impostor's keys"],
+    );
 }
 
 #[test]

@@ -22,6 +22,9 @@ const KEYS: Receiver = Receiver::Keys;
 pub(super) const VERBS: &[Verb] = &[
     verb(NOTHING, "colluder", (1, 1), "colluder(\"bob\")",
         "A user like any other, whose keys the server holds.", |call| {
+            if call.world.is_impostor(&call.user(0)?) {
+                return Err(call.misuse("an impostor's keys are not the server's"));
+            }
             let user = super::people::user(call)?;
             call.world.collude(&call.user(0)?);
             Ok(user)
@@ -29,7 +32,8 @@ pub(super) const VERBS: &[Verb] = &[
     verb(SERVER, "identity", (1, 1), "server.identity(\"eve\")",
         "Keys of the server's own, under a name.", identity),
     verb(SERVER, "impostor", (2, 2), "server.impostor(\"mallory\", \"bob\")",
-        "A new user whose account bears another user's name; honestly, it bears her own.",
+        "A new user, who has not signed up, and whose account is going to bear another user's \
+         name; in an honest run it bears her own.",
         super::people::impostor),
     verb(KEYS, "record", (0, 0), "eve.record()",
         "The public record of these keys under their own name.", |call| {

@@ -303,9 +303,13 @@ pub(super) fn impostor(call: &Call<'_>) -> Given {
     let user = call.text(0)?;
     let of = call.user(1)?;
     check_name(call, &user)?;
-    if !call.world.mention_user(&user) {
+    if call.world.knows(&user) {
         return Err(call.misuse("the user has appeared before"));
     }
+    if call.world.strict && (!call.world.knows(&of) || call.world.is_impostor(&of)) {
+        return Err(call.misuse("nobody of that name has appeared, or an impostor has"));
+    }
+    call.world.mention_impostor(&user);
     let actor = Actor::user(&user);
     call.perform(Step::Impostor { user, of })?;
     Ok(Dynamic::from(actor))
