@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use turncoat_core::wire::{Frame as _, Refusal, Reply, SegmentRecord};
+use turncoat_core::wire::{Frame as _, Refusal, Reply, SegmentRecord, View};
 use turncoat_tests::{Deployment, TestSession, now};
 
 use super::update::{CHUNK, noise, read_anew};
@@ -116,4 +116,55 @@ fn content_is_the_same_in_pieces_of_any_size() {
         // With the same randomness, the very bytes.
         assert!(stored(&pieces) == stored(&small), "{pieces:?}");
     }
+}
+
+#[test]
+fn what_was_listed_to_be_read_is_not_shown_again() {
+    // More than one page of a listing.
+    const LISTED: usize = 2100;
+    let world = Deployment::new(302);
+    let (_, mut alice) = world.user("alice", 0);
+    let names: Vec<Vec<u8>> = (0..LISTED)
+        .map(|n| format!("{n:04}").into_bytes())
+        .collect();
+    let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+    let files: Vec<(&[u8], &[u8])> = names.iter().map(|name| (*name, *name)).collect();
+    now(alice.upload_many(&files)).expect("an upload");
+    let mut phone = world.device("alice", "phone").login().expect("a login");
+    let shown = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&shown);
+    world.lie(move |reply| {
+        if let Ok(Reply::Views(views)) = Reply::decode(&reply) {
+            for view in views {
+                if let View::Shown { leaves, .. } = view {
+                    counted.set(counted.get() + leaves.len());
+                }
+            }
+        }
+        reply
+    });
+    let read = |phone: &mut TestSession, changed: &[u8]| {
+        let mut came = 0;
+        let many = now(phone.download_many(&names, |at, content| {
+            came += 1;
+            match content == names[at] {
+                true => {}
+                false => assert_eq!(content, changed),
+            }
+        }));
+        assert!(many.expect("a download").rest.is_empty());
+        assert_eq!(came, LISTED);
+        shown.take()
+    };
+    assert_eq!(now(phone.list()).expect("a listing").names, names);
+    assert!(shown.take() >= LISTED);
+    assert!(read(&mut phone, b"") > LISTED / 2, "one page is at hand");
+    assert_eq!(now(phone.list_to_read()).expect("a listing").names, names);
+    assert!(shown.take() >= LISTED);
+    assert_eq!(read(&mut phone, b""), 0);
+    // What is at hand is of a head that is not the newest one any more.
+    now(phone.list_to_read()).expect("a listing");
+    now(alice.upload_all(b"0007", b"another")).expect("an upload");
+    shown.take();
+    assert_eq!(read(&mut phone, b"another"), LISTED);
 }

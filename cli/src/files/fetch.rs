@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
 use serde_json::json;
 use turncoat_core::Error;
@@ -13,7 +15,7 @@ use super::connect::{Client, Connected, Fetching, now};
 use super::content::{Moved, RESUMED, did, present};
 use super::gather::is_standard;
 use super::interrupt;
-use super::landing::{Landing, Places, Target, target, vacant};
+use super::landing::{Landed, Landing, Places, Target, target, vacant};
 use super::large::Large;
 use super::names::{given, local, shown};
 use super::progress::Progress;
@@ -92,7 +94,7 @@ pub(super) fn get(
 
 /// The names that were given, and all that are below one of them.
 fn below(client: &mut Client, get: &Get) -> Result<Vec<Vec<u8>>, Fault> {
-    let listing = now(client.list()).map_err(|error| fault("get", &error))?;
+    let listing = now(client.list_to_read()).map_err(|error| fault("get", &error))?;
     let given: Vec<&[u8]> = get
         .names
         .iter()
@@ -164,22 +166,15 @@ fn many(
         let slices: Vec<&[u8]> = files.iter().map(|(name, _)| name.as_slice()).collect();
         let monotone = client.opened().monotone;
         let mut sizes = vec![0; files.len()];
-        let mut landing = Landing::new(places);
-        let mut disk = Ok(());
         let progress = Progress::new(None);
-        let came = now(client.download_many(&slices, |number, content| {
-            // After a failure of the disk the rest is of no use.
-            if disk.is_ok()
-                && let Some((_, path)) = files.get(number)
-            {
+        let paths = files.iter().map(|(_, path)| path.as_path()).collect();
+        let (came, disk, landed) = landing(places, paths, |land| {
+            now(client.download_many(&slices, |number, content| {
                 sizes[number] = content.len() as u64;
                 progress.add(sizes[number]);
-                disk = landing.add(number, path, &content);
-            }
-        }));
-        // What came before a failure is whole, and stays.
-        let disk = disk.and_then(|()| landing.land());
-        let landed = landing.end();
+                land(number, content);
+            }))
+        });
         let monotone = came
             .as_ref()
             .map_or(monotone, |came| came.freshness.monotone);
@@ -198,6 +193,49 @@ fn many(
         to_file(client, name, path, places, report)?;
     }
     report.end("get")
+}
+
+/// Bytes of small files that are handed to the disk at a time.
+const HANDED: usize = 512 << 10;
+
+/// Has small files land on a thread of their own while `fetch` waits for the server and verifies
+/// what comes. What came before either failed is whole, and stays.
+fn landing<T>(
+    places: &mut Places,
+    paths: Vec<&Path>,
+    fetch: impl FnOnce(&mut dyn FnMut(usize, Vec<u8>)) -> T,
+) -> (T, Result<(), Fault>, Landed) {
+    std::thread::scope(|scope| {
+        // Few at a time: what waits for the disk waits in memory.
+        let (hand, handed) = mpsc::sync_channel::<Vec<(usize, Vec<u8>)>>(2);
+        let writer = scope.spawn(move || {
+            let mut landing = Landing::new(places);
+            let mut disk = Ok(());
+            // After a failure of the disk the rest is of no use.
+            for (number, content) in handed.iter().flatten() {
+                disk = landing.add(number, paths[number], &content);
+                if disk.is_err() {
+                    break;
+                }
+            }
+            drop(handed);
+            (disk.and_then(|()| landing.land()), landing.end())
+        });
+        let (mut batch, mut size) = (Vec::new(), 0);
+        let came = fetch(&mut |number, content: Vec<u8>| {
+            size += content.len();
+            batch.push((number, content));
+            if size >= HANDED {
+                size = 0;
+                // Nobody takes what a failed disk has no use for.
+                let _ = hand.send(std::mem::take(&mut batch));
+            }
+        });
+        let _ = hand.send(batch);
+        drop(hand);
+        let (disk, landed) = writer.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (came, disk, landed)
+    })
 }
 
 fn to_file(

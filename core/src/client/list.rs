@@ -26,6 +26,15 @@ pub struct Listing {
     pub freshness: Freshness,
 }
 
+/// What of a listing stays at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    /// Its last page.
+    Nothing,
+    /// All of it, unless it is large.
+    Leaves,
+}
+
 /// A name of which only the place is known.
 struct Long {
     name: NameRef,
@@ -41,10 +50,24 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
     ///
     /// A [`Violation`] if anything is left out or added; then nothing is listed.
     pub async fn list(&mut self) -> Result<Listing, Error> {
+        self.list_and(Keep::Nothing).await
+    }
+
+    /// [`list`](Self::list) for a caller who reads the files next: of a directory of at most some
+    /// 16,000 entries, a kibibyte each is kept, so that they need not be shown again.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`list`](Self::list).
+    pub async fn list_to_read(&mut self) -> Result<Listing, Error> {
+        self.list_and(Keep::Leaves).await
+    }
+
+    async fn list_and(&mut self, keep: Keep) -> Result<Listing, Error> {
         let monotone = self.accepted(&self.private).is_some();
         let mut tries = 0;
         let entries = loop {
-            match self.entries_once().await? {
+            match self.entries_keeping(keep).await? {
                 Some(entries) => break entries,
                 None => self.try_again(&mut tries)?,
             }
@@ -91,6 +114,10 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
 
     /// All entries of the own directory, or nothing if it changed meanwhile.
     pub(super) async fn entries_once(&mut self) -> Result<Option<Vec<Entry>>, Error> {
+        self.entries_keeping(Keep::Nothing).await
+    }
+
+    async fn entries_keeping(&mut self, keep: Keep) -> Result<Option<Vec<Entry>>, Error> {
         let mut entries = Vec::new();
         let mut leaves = 0_u64;
         let mut head: Option<HeadHash> = None;
@@ -101,7 +128,17 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 select,
                 ..Want::head(self.private)
             };
+            let earlier = match (keep, head) {
+                (Keep::Leaves, Some(_)) => {
+                    let space = self.spaces.get_mut(&self.private);
+                    space.and_then(|space| space.warm.take())
+                }
+                _ => None,
+            };
             self.read_one(want).await?;
+            if let (Some(earlier), Some(space)) = (earlier, self.spaces.get_mut(&self.private)) {
+                space.add_warm(earlier);
+            }
             let space = self.open_space(&self.private)?;
             let warm = space.warm.as_ref().ok_or(Violation::OutOfTurn)?;
             if head.is_some_and(|head| head != warm.hash) {

@@ -31,6 +31,9 @@ pub(super) struct Warm {
     pub(super) leaves: BTreeMap<LeafHash, Vec<u8>>,
 }
 
+/// Leaves that are kept of several views of one head: some ten megabytes.
+const WARM_MAX: usize = 1 << 14;
+
 /// An open space.
 #[derive(Debug)]
 pub(super) struct Space {
@@ -88,6 +91,18 @@ impl Space {
         match directory::lookup(&warm.trie, tag) {
             Lookup::Found(hash) => warm.leaves.get(&hash).map(|leaf| (hash, leaf.as_slice())),
             _ => None,
+        }
+    }
+
+    /// Adds what was shown earlier, if it was under the head that was shown last.
+    pub(super) fn add_warm(&mut self, earlier: Warm) {
+        let Some(warm) = &mut self.warm else {
+            return;
+        };
+        let leaves = warm.leaves.len().saturating_add(earlier.leaves.len());
+        if warm.hash == earlier.hash && leaves <= WARM_MAX {
+            directory::unite(&mut warm.trie, earlier.trie);
+            warm.leaves.extend(earlier.leaves);
         }
     }
 

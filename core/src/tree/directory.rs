@@ -148,6 +148,20 @@ fn set_in_bucket(slots: &mut Vec<Slot>, tag: &Tag, leaf: Option<LeafHash>) -> Op
     before
 }
 
+/// Adds to `known` what another trie of the same root shows.
+pub(crate) fn unite(known: &mut PartialTrie, shown: PartialTrie) {
+    match (known, shown) {
+        (PartialTrie::Inner(known), PartialTrie::Inner(shown)) => {
+            let (left, right) = *shown;
+            unite(&mut known.0, left);
+            unite(&mut known.1, right);
+        }
+        (known @ PartialTrie::Opaque(_), shown) => *known = shown,
+        // Of one root, either the same is shown of both, or nothing more.
+        _ => {}
+    }
+}
+
 /// The slots that `trie` shows, in the order of their tags.
 pub fn slots(trie: &PartialTrie) -> impl Iterator<Item = &Slot> {
     let mut pending = alloc::vec![trie];

@@ -134,7 +134,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         Ok((seen, judged))
     }
 
-    fn judge(&self, want: &Want, shown: Shown, aim: Aim) -> Result<Judged, Error> {
+    fn judge(&self, want: &Want, mut shown: Shown, aim: Aim) -> Result<Judged, Error> {
         self.check_counts(&shown)?;
         let space = self.space(want)?;
         let state = self.remembered(&want.space);
@@ -183,7 +183,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 && roster.ever.contains(&sender);
             defend!(Defence::EnvelopeMember, vouched, Violation::Misbound);
         }
-        let leaves = check_directory(&want.select, &shown)?;
+        let leaves = check_directory(&want.select, &mut shown)?;
         let warm = Warm {
             hash: accepted.checkpoint.head,
             head: shown.head.head,
@@ -242,10 +242,10 @@ fn advanced(before: SpaceState, accepted: &Accepted, head: &crate::wire::Head) -
     }
 }
 
-/// Checks the directory against the head, and the leaves against the directory.
+/// Checks the directory against the head, and the leaves, which it takes, against the directory.
 fn check_directory(
     select: &Selection,
-    shown: &Shown,
+    shown: &mut Shown,
 ) -> Result<BTreeMap<LeafHash, Vec<u8>>, Error> {
     let head = &shown.head.head;
     let bound = directory::root_of(&shown.directory) == head.directory;
@@ -274,13 +274,13 @@ fn check_directory(
         return Err(Violation::Missing.into());
     }
     let mut leaves = BTreeMap::new();
-    for (hash, leaf) in wanted.into_iter().zip(&shown.leaves) {
+    for (hash, leaf) in wanted.into_iter().zip(core::mem::take(&mut shown.leaves)) {
         defend!(
             Defence::LeafHash,
             leaf_hash(&leaf.0) == hash,
             Violation::Misbound
         );
-        leaves.insert(hash, leaf.0.clone());
+        leaves.insert(hash, leaf.0);
     }
     Ok(leaves)
 }

@@ -258,3 +258,25 @@ fn hashes_hold_order_and_count() {
     assert_ne!(bucket_hash(&[slot(0)]), bucket_hash(&[slot(0), slot(64)]));
     assert_ne!(bucket_hash(&[]), ZERO);
 }
+
+#[test]
+fn two_views_show_together_what_either_showed() {
+    let whole = trie(0..200);
+    for (one, other) in [(0, 1), (0, 63), (7, 7), (9, 137)] {
+        for depth in [0, 3, 15] {
+            let [mut view, more] = [one, other].map(|number| hide(&whole, depth, &tag(number)));
+            let shown = |trie: &PartialTrie| slots(trie).cloned().collect::<Vec<_>>();
+            let mut either = [shown(&view), shown(&more)].concat();
+            either.sort_unstable_by_key(|slot| slot.tag);
+            either.dedup();
+            unite(&mut view, more);
+            assert_eq!(shown(&view), either, "{one} and {other} from {depth}");
+            assert_eq!(root_of(&view), root_of(&whole));
+        }
+    }
+    let mut nothing = opaque(&whole);
+    unite(&mut nothing, whole.clone());
+    assert_eq!(nothing, whole);
+    unite(&mut nothing, opaque(&whole));
+    assert_eq!(nothing, whole);
+}
