@@ -32,6 +32,12 @@ pub trait Remote {
     fn ahead(&mut self, request: Vec<u8>, reply_max: u64) {
         let _ = (request, reply_max);
     }
+
+    /// Takes the memory of a reply that is done with, for one that comes. An implementation may do
+    /// nothing.
+    fn reuse(&mut self, spent: Vec<u8>) {
+        drop(spent);
+    }
 }
 
 /// The durable memory of this device: one value, replaced as a whole.

@@ -68,7 +68,8 @@ pub(super) fn get(
         (Some(path), [name]) if is_standard(path) => {
             let failed = |error| Fault::output(&error);
             fetch(client, given(name)?, |piece| {
-                output.write_all(&piece).map_err(failed)
+                let written = output.write_all(&piece);
+                written.map(|()| piece).map_err(failed)
             })
             .map(drop)
         }
@@ -252,10 +253,7 @@ fn to_file(
         true => (Large::begin(path)?, 0),
         false => Large::resumed(path, name, |held| downloading.skip(held))?,
     };
-    let take = |piece| {
-        large.add(piece);
-        Ok(())
-    };
+    let take = |piece| Ok(large.add(piece));
     let size = match pump(&mut downloading, resumed, take) {
         Ok(size) => size,
         // What was authentic before stays so; but whoever is caught gets no second chance at it.
@@ -287,7 +285,10 @@ fn to_stream(
 ) -> Result<(), Fault> {
     let failed = |error| Fault::machine(format!("{}: {error}", path.display()));
     let mut stream = OpenOptions::new().write(true).open(path).map_err(failed)?;
-    let write = |piece: Vec<u8>| stream.write_all(&piece).map_err(failed);
+    let write = |piece: Vec<u8>| {
+        let written = stream.write_all(&piece);
+        written.map(|()| piece).map_err(failed)
+    };
     let (size, monotone) = fetch(client, name, write)?;
     note(report, name, Moved::all(size), monotone);
     Ok(())
@@ -296,7 +297,7 @@ fn to_stream(
 fn fetch(
     client: &mut Client,
     name: &[u8],
-    take: impl FnMut(Vec<u8>) -> Result<(), Fault>,
+    take: impl FnMut(Vec<u8>) -> Result<Vec<u8>, Fault>,
 ) -> Result<(u64, bool), Fault> {
     let failed = |error| fault(&format!("get {}", shown(name)), &error);
     let mut downloading = now(client.download(name)).map_err(failed)?;
@@ -314,18 +315,20 @@ enum Stopped {
     Place(Fault),
 }
 
-/// Moves what is left of a file, of which `size` bytes are there.
+/// Moves what is left of a file, of which `size` bytes are there. `take` gives memory back that it
+/// has no use for any more.
 fn pump(
     downloading: &mut Fetching<'_>,
     mut size: u64,
-    mut take: impl FnMut(Vec<u8>) -> Result<(), Fault>,
+    mut take: impl FnMut(Vec<u8>) -> Result<Vec<u8>, Fault>,
 ) -> Result<u64, Stopped> {
     let progress = Progress::new(Some(downloading.size()));
     progress.start_at(size);
     while let Some(piece) = now(downloading.next()).map_err(Stopped::Store)? {
         let more = piece.len() as u64;
         size += more;
-        take(piece).map_err(Stopped::Place)?;
+        let spent = take(piece).map_err(Stopped::Place)?;
+        downloading.reuse(spent);
         progress.add(more);
     }
     Ok(size)

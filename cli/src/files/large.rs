@@ -5,7 +5,7 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -28,6 +28,9 @@ pub(super) struct Large {
     partial: Partial,
     file: File,
     pieces: SyncSender<Vec<u8>>,
+    /// Pieces that are written. The kernel takes long to hand memory out, and got it back whenever
+    /// one thread made a piece and another let it go.
+    spent: Receiver<Vec<u8>>,
     writer: JoinHandle<io::Result<()>>,
     /// Nobody else goes on with what was left while this one does.
     _lock: Option<Flock<File>>,
@@ -67,23 +70,26 @@ impl Large {
         let place = partial.place.clone();
         let failed = failed(&place);
         let (pieces, written) = sync_channel(WAITING);
+        let (done, spent) = channel();
         let own = file.try_clone().map_err(&failed)?;
         let writer = std::thread::Builder::new().name("writer".to_owned());
-        let writer = writer.spawn(move || write_all(own, &written));
+        let writer = writer.spawn(move || write_all(own, &written, &done));
         Ok(Self {
             partial,
             file,
             pieces,
+            spent,
             writer: writer.map_err(&failed)?,
             _lock: lock,
         })
     }
 
-    /// Adds a piece. A failure of the disk may come to light later, but before the file has its
-    /// name.
-    pub(super) fn add(&self, piece: Vec<u8>) {
+    /// Adds a piece, and returns the memory of an earlier one. A failure of the disk may come to
+    /// light later, but before the file has its name.
+    pub(super) fn add(&self, piece: Vec<u8>) -> Vec<u8> {
         // The writer ends early only where it failed, and says so at the end.
         let _ = self.pieces.send(piece);
+        self.spent.try_recv().unwrap_or_default()
     }
 
     /// Makes it durable and gives it its name.
@@ -92,6 +98,7 @@ impl Large {
             partial,
             file,
             pieces,
+            spent: _,
             writer,
             _lock,
         } = self;
@@ -169,7 +176,11 @@ fn held(file: &File, mut skip: impl FnMut(&[u8]) -> usize) -> io::Result<u64> {
     }
 }
 
-fn write_all(mut file: File, pieces: &Receiver<Vec<u8>>) -> io::Result<()> {
+fn write_all(
+    mut file: File,
+    pieces: &Receiver<Vec<u8>>,
+    spent: &Sender<Vec<u8>>,
+) -> io::Result<()> {
     let (push, pushes) = sync_channel::<()>(1);
     let own = file.try_clone()?;
     let pusher = std::thread::Builder::new().name("pusher".to_owned());
@@ -184,6 +195,8 @@ fn write_all(mut file: File, pieces: &Receiver<Vec<u8>>) -> io::Result<()> {
         if since >= PUSHED && push.try_send(()).is_ok() {
             since = 0;
         }
+        // Nobody may want it any more.
+        let _ = spent.send(piece);
     }
     drop(push);
     // It holds a handle of the file and nothing else.
@@ -193,7 +206,7 @@ fn write_all(mut file: File, pieces: &Receiver<Vec<u8>>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Large, Places};
+    use super::{Large, Places, WAITING};
     use std::fs;
 
     #[test]
@@ -201,9 +214,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("below").join("x".repeat(255));
         let large = Large::begin(&path).unwrap();
+        let mut given_back = 0;
         for byte in 0..40 {
-            large.add(vec![byte; 1 << 20]);
+            let spent = large.add(vec![byte; 1 << 20]);
+            given_back += usize::from(spent.capacity() >= 1 << 20);
         }
+        // All but the first, the one that waits, and the one that is written.
+        assert!(given_back >= 40 - 2 - WAITING, "{given_back}");
         large.land(&mut Places::new(false)).unwrap();
         let content = fs::read(&path).unwrap();
         assert!(

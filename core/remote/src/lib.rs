@@ -12,6 +12,7 @@ mod resolved;
 
 use std::fmt;
 use std::io::Read as _;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use turncoat_core::remote::{Lost, Remote};
@@ -31,6 +32,9 @@ use self::resolved::Resolved;
 
 /// Connections that are kept at most.
 const CONNECTIONS: usize = 16;
+/// Bytes of a reply whose memory is worth keeping. Read on one thread and let go on another, it
+/// would go back to the kernel, which takes long to hand it out again.
+const LARGE: usize = 1 << 16;
 
 /// How long the client waits.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +68,8 @@ struct Line {
     agent: Agent,
     /// Without a slash at its end.
     address: String,
+    /// Memory of large replies that are done with.
+    spent: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl HttpRemote {
@@ -103,6 +109,7 @@ impl HttpRemote {
             line: Line {
                 agent: Agent::with_parts(config, connector, Resolved::default()),
                 address: address.trim_end_matches('/').to_owned(),
+                spent: Arc::default(),
             },
             depth: 0,
             ahead: Ahead::default(),
@@ -150,7 +157,20 @@ impl Line {
         if size.is_some_and(|size| size > reply_max) {
             return Err(Lost::TooLarge);
         }
-        read(reply.body_mut(), size, reply_max)
+        let memory = match size {
+            Some(size) if size >= LARGE as u64 => self.with_spent(Vec::pop),
+            _ => None,
+        };
+        read(
+            reply.body_mut(),
+            size,
+            reply_max,
+            memory.unwrap_or_default(),
+        )
+    }
+
+    fn with_spent<T>(&self, work: impl FnOnce(&mut Vec<Vec<u8>>) -> T) -> T {
+        work(&mut self.spent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -171,8 +191,8 @@ fn is_framed(headers: &HeaderMap) -> bool {
     ends && once && plain && !headers.contains_key(CONTENT_RANGE)
 }
 
-fn read(body: &mut Body, size: Option<u64>, max: u64) -> Result<Vec<u8>, Lost> {
-    let mut bytes = Vec::new();
+/// Reads a body into memory that is empty and may have room.
+fn read(body: &mut Body, size: Option<u64>, max: u64, mut bytes: Vec<u8>) -> Result<Vec<u8>, Lost> {
     let mut reader = body.as_reader().take(max.saturating_add(1));
     // A size that was checked, or nothing.
     let expected = usize::try_from(size.unwrap_or(0)).unwrap_or(0);
@@ -226,6 +246,19 @@ impl Remote for HttpRemote {
         let begun = request.clone();
         let call = move || line.send(&begun, reply_max);
         self.ahead.fetch(self.depth, request, call);
+    }
+
+    fn reuse(&mut self, mut spent: Vec<u8>) {
+        if spent.capacity() < LARGE {
+            return;
+        }
+        spent.clear();
+        let most = self.depth + 1;
+        self.line.with_spent(|all| {
+            if all.len() < most {
+                all.push(spent);
+            }
+        });
     }
 }
 

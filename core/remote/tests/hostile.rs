@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use turncoat_core::id::{Token, UserId};
-use turncoat_core::remote::Lost;
+use turncoat_core::remote::{Lost, Remote as _};
 use turncoat_core::wire::{Frame as _, Request, RequestBody};
 use turncoat_remote::api::MEDIA_TYPE;
 use turncoat_remote::{HttpRemote, Patience};
@@ -350,4 +350,36 @@ fn what_follows_a_reply_is_not_the_next_one() {
             thread::sleep(Duration::from_millis(250));
         }
     }
+}
+
+#[test]
+fn memory_of_an_earlier_reply_holds_nothing_of_it() {
+    const LARGE: usize = 100 << 10;
+    let asked = AtomicU64::new(0);
+    // A large reply; a shorter one; and one that is cut.
+    let server = Hostile::start(move |peer| {
+        let (said, size, byte) = match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => (LARGE, LARGE, b'a'),
+            1 => (LARGE - 9999, LARGE - 9999, b'b'),
+            _ => (LARGE, LARGE - 1, b'c'),
+        };
+        let length = head(&format!("Content-Length: {said}\r\n\r\n"));
+        peer.say(length.as_bytes());
+        peer.say(&vec![byte; size]);
+        if said > size {
+            let _ = peer.stream.shutdown(std::net::Shutdown::Both);
+        }
+    });
+    let mut remote = server.remote(PATIENCE);
+    let mut ask = |spent| {
+        remote.reuse(spent);
+        remote.send(&lookup(), 2 * LARGE as u64)
+    };
+    let first = ask(Vec::new()).unwrap();
+    assert_eq!(first, vec![b'a'; LARGE]);
+    let place = first.as_ptr();
+    let second = ask(first).unwrap();
+    assert_eq!(second, vec![b'b'; LARGE - 9999]);
+    assert_eq!(second.as_ptr(), place, "the memory is used again");
+    assert_eq!(ask(second), Err(Lost::CutOff));
 }

@@ -39,6 +39,8 @@ pub struct Downloading<'a, R, V, E, C> {
     released: u64,
     freshness: Freshness,
     written_ms: u64,
+    /// Memory for the next part.
+    spent: Vec<u8>,
     /// What it is if something has the hash that it must have and is not what it must be.
     spoilt: Error,
 }
@@ -71,6 +73,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
             released: 0,
             freshness,
             written_ms,
+            spent: Vec::new(),
             spoilt,
         })
     }
@@ -204,7 +207,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Downloading<'_, R, V, E, C> {
             }
             other => other?,
         };
-        let mut content = Vec::new();
+        let mut content = core::mem::take(&mut self.spent);
         let mut rest = sealed.as_mut_slice();
         for record in &batch {
             let length = usize::try_from(record.length).map_err(|_| Violation::Malformed)?;
@@ -219,12 +222,19 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Downloading<'_, R, V, E, C> {
                 .map_err(|error| by_author(error, &self.spoilt))?;
             rest = later;
         }
+        self.session.ports.remote.reuse(sealed);
         self.position = self.position.saturating_add(batch.len());
         self.released = u64::try_from(content.len())
             .map_or(u64::MAX, |size| self.released.saturating_add(size));
         let within = self.released <= self.found.file.size;
         defend!(Defence::SizeBound, within, self.spoilt.clone());
         Ok(Some(content))
+    }
+
+    /// Gives a part back that the caller is done with: its memory serves for the next one.
+    pub fn reuse(&mut self, mut spent: Vec<u8>) {
+        spent.clear();
+        self.spent = spent;
     }
 
     /// Passes over the next segment if `held`, kept from an earlier read, begins with its content,

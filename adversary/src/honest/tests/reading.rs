@@ -1,5 +1,6 @@
 //! Reading: what the server shows and proves.
 
+use turncoat_core::SEGMENTS_MAX;
 use turncoat_core::id::{
     Checkpoint, EnvelopeId, HeadHash, Height, LeafHash, Locator, RosterNumber, Tag,
 };
@@ -345,6 +346,15 @@ fn packs_are_written_once_and_read_in_ranges() {
     assert_eq!(reply, refused(Refusal::NotFound));
     let huge = vec![range(1, 0, u32::MAX)];
     let reply = world.ask(&alice, RequestBody::Fetch { ranges: huge });
+    assert_eq!(reply, refused(Refusal::TooLarge));
+    // Nor are there more of them than a file has segments.
+    let most = usize::try_from(SEGMENTS_MAX).unwrap();
+    let nothing = |count| RequestBody::Fetch {
+        ranges: vec![range(1, 0, 0); count],
+    };
+    let content = Reply::Content(Blob(Vec::new()));
+    assert_eq!(world.ask(&alice, nothing(most)), content);
+    let reply = world.ask(&alice, nothing(most + 1));
     assert_eq!(reply, refused(Refusal::TooLarge));
 }
 
