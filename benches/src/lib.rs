@@ -396,6 +396,12 @@ impl Remote for Wire {
             remote.ahead(request, reply_max);
         }
     }
+
+    fn reuse(&mut self, spent: Vec<u8>) {
+        if let Line::Server(remote) = &mut self.way {
+            remote.reuse(spent);
+        }
+    }
 }
 
 /// A device's memory.

@@ -33,8 +33,8 @@ pub trait Remote {
         let _ = (request, reply_max);
     }
 
-    /// Takes the memory of a reply that is done with, for one that comes. An implementation may do
-    /// nothing.
+    /// Takes memory for a reply that comes, such as an earlier one lay in. It is empty: what is
+    /// left in its room may have been opened there. An implementation may do nothing.
     fn reuse(&mut self, spent: Vec<u8>) {
         drop(spent);
     }

@@ -206,6 +206,15 @@ impl Remote for Wire {
         let points = self.points.clone();
         points.pass(|| self.answer(request, reply_max))
     }
+
+    /// What was opened where a reply lay is not the transport's to see.
+    fn reuse(&mut self, spent: Vec<u8>) {
+        assert!(
+            spent.is_empty(),
+            "the server's side is shown {} bytes",
+            spent.len()
+        );
+    }
 }
 
 impl Wire {

@@ -49,10 +49,6 @@ pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
             && let Operation::Receive { from, .. } = found.what
             && case.names.invitations(&case.truth, found).is_empty()
             && !facts.colluders.contains(from)
-            && !case
-                .truth
-                .impostors_of(from)
-                .any(|it| facts.colluders.contains(it))
             && !impersonable(case, op)
         {
             judgement.breach(

@@ -5,20 +5,24 @@
 //! contact once it had to do with them while it was shown nothing but what an honest server shows;
 //! before, nobody can tell an impostor, and G8 holds nothing against the client.
 
-use super::authenticity::shown_other_keys;
+use super::authenticity::{shown_other_keys, theirs};
 use super::bits::Bits;
 use super::explain::{Edges, Query, explain};
 use super::key_authenticity::contact;
 use super::names::Class;
 use super::seen::{Case, Reading, Standing};
 use super::truth::{Effect, Op, Use};
-use super::{Judgement, cite};
+use super::{Facts, Judgement, cite};
 use crate::client::Operation;
 use crate::verdict::Guarantee;
 
-pub(super) fn judge(case: &Case<'_>, judgement: &mut Judgement) {
+pub(super) fn judge(case: &Case<'_>, facts: &Facts, judgement: &mut Judgement) {
     for reading in &case.readings {
         let op = &case.truth.ops[reading.op];
+        // With the keys of a member who works with it, the server lets in whom it likes.
+        if theirs(case, facts, reading.op, reading.classes.iter().copied()) {
+            continue;
+        }
         let found = match reading.standing {
             Standing::Undecided => None,
             // Nobody who may write the reader's file wrote this.
@@ -62,8 +66,8 @@ fn let_in_by(case: &Case<'_>, reading: &Reading<'_>) -> Option<usize> {
     blamed
 }
 
-/// The latest share of a file with the reader's name, if no share of it was made by somebody who
-/// could not tell, and nobody else may have passed the key on.
+/// The latest share of a file with the reader's name, if no such share was made by somebody who
+/// could not tell, or who may have forgotten before the key was handed out anew.
 fn telling_share(case: &Case<'_>, reading: &Reading<'_>, class: Class) -> Option<usize> {
     let read = &case.truth.ops[reading.op];
     let of = case.truth.account(read.user());
@@ -77,10 +81,13 @@ fn telling_share(case: &Case<'_>, reading: &Reading<'_>, class: Class) -> Option
         if !lets_in {
             continue;
         }
-        // Whatever the sharer's devices write later may hand the key out anew.
-        let mut later = case.truth.ops.iter();
-        let forgetful = later.any(|op| {
+        // Whatever the sharer's devices write later to the file may hand the key out anew.
+        let forgetful = case.names.touches.iter().any(|later| {
+            let op = &case.truth.ops[later.op];
             op.user() == share.user()
+                && op.effect != Effect::None
+                && !matches!(later.used, Use::Download)
+                && later.classes.contains(&class)
                 && share.start < op.start
                 && op.start < read.end
                 && !knows(case, op, of)
@@ -93,23 +100,30 @@ fn telling_share(case: &Case<'_>, reading: &Reading<'_>, class: Class) -> Option
     latest
 }
 
-/// The receive by which an impostor's content came to a reader who knew whose name it came under.
+/// The latest receive by which an impostor's content may have come to the reader, if each of them
+/// was made by a device that knew whose name it came under.
 fn taken_from_impostor<'h>(case: &Case<'h>, reading: &Reading<'_>) -> Option<(usize, &'h str)> {
     let read = &case.truth.ops[reading.op];
     let touch = case.names.of_op(reading.op).next()?;
-    case.names.slot(touch.user, touch.name).find_map(|other| {
+    let mut latest = None;
+    for other in case.names.slot(touch.user, touch.name) {
         let receive = &case.truth.ops[other.op];
         let Operation::Receive { from, .. } = receive.what else {
-            return None;
+            continue;
         };
-        let took = receive.effect != Effect::None && receive.start < read.end;
-        if !took || !knows(case, receive, from) {
-            return None;
+        if receive.effect == Effect::None || receive.start >= read.end {
+            continue;
         }
         let mut impostors = case.truth.impostors_of(from);
-        let impostor = impostors.find(|impostor| is_of(case, reading, impostor))?;
-        Some((other.op, impostor))
-    })
+        let Some(impostor) = impostors.find(|impostor| is_of(case, reading, impostor)) else {
+            continue;
+        };
+        if !knows(case, receive, from) {
+            return None;
+        }
+        latest = Some((other.op, impostor));
+    }
+    latest
 }
 
 /// Whether what was read is a state of a file that this user shared with the reader.
@@ -267,6 +281,34 @@ mod tests {
         baited(&mut scene);
         scene.download("bob", "b", "made up");
         scene.breaks(&[G1]);
+    }
+
+    #[test]
+    fn another_device_that_could_not_tell_may_have_taken_it() {
+        let mut scene = Scene::new();
+        scene.shared_by_alice_with_bob();
+        baited(&mut scene);
+        scene.receive("bob/phone", "alice", "x", "b");
+        scene.download("bob/phone", "b", "bait");
+        scene.breaks(&[G1, G2]);
+    }
+
+    #[test]
+    fn a_colluder_lets_in_whom_the_server_likes() {
+        let mut scene = with_impostor();
+        scene.facts.colluders.insert("alice".to_owned());
+        shares(&mut scene, "alice", "n", b"bob's");
+        mallory_reads(&mut scene, "v1");
+        scene.passes();
+    }
+
+    #[test]
+    fn what_another_device_reads_hands_out_nothing() {
+        let mut scene = with_impostor();
+        shares(&mut scene, "alice", "n", b"mallory's");
+        scene.download("alice/phone", "n", "v1");
+        mallory_reads(&mut scene, "v1");
+        scene.breaks(&[G8]);
     }
 
     #[test]

@@ -122,7 +122,7 @@ pub fn judge(history: &History, facts: &Facts) -> Judgement {
     confidentiality::judge(&case, facts, &mut judgement);
     revocation::judge(&case, facts, &mut judgement);
     key_authenticity::judge(&case, &mut judgement);
-    impostors::judge(&case, &mut judgement);
+    impostors::judge(&case, facts, &mut judgement);
     fail_closed::judge(&case, facts, &mut judgement);
     bounded::judge(&case, facts, &mut judgement);
     no_false_alarm::judge(&case, facts, &mut judgement);

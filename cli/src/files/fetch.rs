@@ -6,6 +6,7 @@ use std::io::Write;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
+use std::thread;
 
 use serde_json::json;
 use turncoat_core::Error;
@@ -175,7 +176,7 @@ fn many(
                 progress.add(sizes[number]);
                 land(number, content);
             }))
-        });
+        })?;
         let monotone = came
             .as_ref()
             .map_or(monotone, |came| came.freshness.monotone);
@@ -196,8 +197,9 @@ fn many(
     report.end("get")
 }
 
-/// Bytes of small files that are handed to the disk at a time.
-const HANDED: usize = 512 << 10;
+/// Bytes of small files, and files, that are handed to the disk at a time.
+const HANDED_BYTES: usize = 512 << 10;
+const HANDED_FILES: usize = 256;
 
 /// Has small files land on a thread of their own while `fetch` waits for the server and verifies
 /// what comes. What came before either failed is whole, and stays.
@@ -205,11 +207,12 @@ fn landing<T>(
     places: &mut Places,
     paths: Vec<&Path>,
     fetch: impl FnOnce(&mut dyn FnMut(usize, Vec<u8>)) -> T,
-) -> (T, Result<(), Fault>, Landed) {
-    std::thread::scope(|scope| {
+) -> Result<(T, Result<(), Fault>, Landed), Fault> {
+    thread::scope(|scope| {
         // Few at a time: what waits for the disk waits in memory.
         let (hand, handed) = mpsc::sync_channel::<Vec<(usize, Vec<u8>)>>(2);
-        let writer = scope.spawn(move || {
+        let writer = thread::Builder::new().name("landing".to_owned());
+        let writer = writer.spawn_scoped(scope, move || {
             let mut landing = Landing::new(places);
             let mut disk = Ok(());
             // After a failure of the disk the rest is of no use.
@@ -222,11 +225,12 @@ fn landing<T>(
             drop(handed);
             (disk.and_then(|()| landing.land()), landing.end())
         });
+        let writer = writer.map_err(|error| Fault::machine(format!("no thread: {error}")))?;
         let (mut batch, mut size) = (Vec::new(), 0);
         let came = fetch(&mut |number, content: Vec<u8>| {
             size += content.len();
             batch.push((number, content));
-            if size >= HANDED {
+            if size >= HANDED_BYTES || batch.len() >= HANDED_FILES {
                 size = 0;
                 // Nobody takes what a failed disk has no use for.
                 let _ = hand.send(std::mem::take(&mut batch));
@@ -235,7 +239,7 @@ fn landing<T>(
         let _ = hand.send(batch);
         drop(hand);
         let (disk, landed) = writer.join().unwrap_or_else(|panic| resume_unwind(panic));
-        (came, disk, landed)
+        Ok((came, disk, landed))
     })
 }
 

@@ -252,6 +252,7 @@ impl Remote for HttpRemote {
         if spent.capacity() < LARGE {
             return;
         }
+        // A reply is read behind what is there.
         spent.clear();
         let most = self.depth + 1;
         self.line.with_spent(|all| {

@@ -222,6 +222,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Downloading<'_, R, V, E, C> {
                 .map_err(|error| by_author(error, &self.spoilt))?;
             rest = later;
         }
+        // It was opened where it lay, and is nobody's to read.
+        sealed.clear();
         self.session.ports.remote.reuse(sealed);
         self.position = self.position.saturating_add(batch.len());
         self.released = u64::try_from(content.len())

@@ -53,8 +53,8 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         self.list_and(Keep::Nothing).await
     }
 
-    /// [`list`](Self::list) for a caller who reads the files next: of a directory of at most some
-    /// 16,000 entries, a kibibyte each is kept, so that they need not be shown again.
+    /// [`list`](Self::list) for a caller who reads the files next: all that was shown of a
+    /// directory of at most 16,384 entries is kept, so that it need not be shown again.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
         self.entries_keeping(Keep::Nothing).await
     }
 
-    async fn entries_keeping(&mut self, keep: Keep) -> Result<Option<Vec<Entry>>, Error> {
+    async fn entries_keeping(&mut self, mut keep: Keep) -> Result<Option<Vec<Entry>>, Error> {
         let mut entries = Vec::new();
         let mut leaves = 0_u64;
         let mut head: Option<HeadHash> = None;
@@ -136,8 +136,12 @@ impl<R: Remote, V: Vault, E: Entropy, C: Clock> Session<R, V, E, C> {
                 _ => None,
             };
             self.read_one(want).await?;
-            if let (Some(earlier), Some(space)) = (earlier, self.spaces.get_mut(&self.private)) {
-                space.add_warm(earlier);
+            if let Some(earlier) = earlier {
+                let space = self.spaces.get_mut(&self.private);
+                let latest = space.and_then(|space| space.warm.as_mut());
+                if !latest.is_some_and(|latest| latest.add(earlier)) {
+                    keep = Keep::Nothing;
+                }
             }
             let space = self.open_space(&self.private)?;
             let warm = space.warm.as_ref().ok_or(Violation::OutOfTurn)?;

@@ -31,8 +31,23 @@ pub(super) struct Warm {
     pub(super) leaves: BTreeMap<LeafHash, Vec<u8>>,
 }
 
-/// Leaves that are kept of several views of one head: some ten megabytes.
+/// Leaves that are kept of several views of one head: some twenty megabytes.
 const WARM_MAX: usize = 1 << 14;
+
+impl Warm {
+    /// Adds what was shown earlier under the same head, and so of a directory of the same root;
+    /// false if that was another head, or is more than is kept.
+    pub(super) fn add(&mut self, earlier: Self) -> bool {
+        let leaves = self.leaves.len().saturating_add(earlier.leaves.len());
+        if self.hash != earlier.hash || leaves > WARM_MAX {
+            return false;
+        }
+        directory::unite(&mut self.trie, earlier.trie);
+        let latest = core::mem::replace(&mut self.leaves, earlier.leaves);
+        self.leaves.extend(latest);
+        true
+    }
+}
 
 /// An open space.
 #[derive(Debug)]
@@ -94,18 +109,6 @@ impl Space {
         }
     }
 
-    /// Adds what was shown earlier, if it was under the head that was shown last.
-    pub(super) fn add_warm(&mut self, earlier: Warm) {
-        let Some(warm) = &mut self.warm else {
-            return;
-        };
-        let leaves = warm.leaves.len().saturating_add(earlier.leaves.len());
-        if warm.hash == earlier.hash && leaves <= WARM_MAX {
-            directory::unite(&mut warm.trie, earlier.trie);
-            warm.leaves.extend(earlier.leaves);
-        }
-    }
-
     /// Opens a leaf that the newest shown head vouches for.
     pub(super) fn open(&self, stored: &[u8]) -> Result<Entry, Error> {
         open_leaf(&self.key, stored).map_err(|_| self.spoilt())
@@ -135,6 +138,80 @@ impl Space {
             Selection::Nothing => Some(warm.hash),
             Selection::Tags(tags) if tags.iter().all(at_hand) => Some(warm.hash),
             Selection::Tags(_) | Selection::Page { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WARM_MAX, Warm};
+    use crate::id::{HeadHash, LeafHash, Tag};
+    use crate::tree::{Lookup, directory};
+    use crate::wire::{Head, PartialTrie, Reader, Wire as _};
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    /// What is shown of a directory of two slots: one of them, and the other's leaf or not.
+    fn shown(head: u8, slot: u8) -> Warm {
+        let sizes = 0..4096;
+        let zeros = sizes.map(|size| vec![0; size]);
+        let head_of_zeros = zeros
+            .filter_map(|zeros| Reader::all(&zeros, Head::read).ok())
+            .next();
+        let leaf = LeafHash([slot; 32]);
+        let mut trie = PartialTrie::Empty;
+        directory::set(&mut trie, &tag(slot), Some(leaf)).unwrap();
+        let PartialTrie::Inner(children) = &mut trie else {
+            panic!("a slot lies below");
+        };
+        let hidden = PartialTrie::Opaque(crate::id::Digest([9; 32]));
+        match slot {
+            0 => children.1 = hidden,
+            _ => children.0 = hidden,
+        }
+        Warm {
+            hash: HeadHash([head; 32]),
+            head: head_of_zeros.unwrap(),
+            trie,
+            leaves: [(leaf, Vec::new())].into(),
+        }
+    }
+
+    fn tag(slot: u8) -> Tag {
+        Tag([slot << 7; 32])
+    }
+
+    #[test]
+    fn views_of_one_head_are_added_and_no_others() {
+        let mut both = shown(1, 0);
+        assert!(both.add(shown(1, 1)));
+        for slot in [0, 1] {
+            let leaf = LeafHash([slot; 32]);
+            assert_eq!(
+                directory::lookup(&both.trie, &tag(slot)),
+                Lookup::Found(leaf)
+            );
+            assert!(both.leaves.contains_key(&leaf));
+        }
+        let mut newer = shown(2, 0);
+        assert!(!newer.add(shown(1, 1)));
+        assert_eq!(directory::lookup(&newer.trie, &tag(1)), Lookup::Opaque);
+        assert_eq!(newer.leaves.len(), 1);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_the_bound() {
+        for (count, kept) in [(WARM_MAX - 1, true), (WARM_MAX, false)] {
+            let mut earlier = shown(1, 1);
+            let leaf = |number: usize| {
+                let mut leaf = [7; 32];
+                leaf[..8].copy_from_slice(&(number as u64).to_be_bytes());
+                LeafHash(leaf)
+            };
+            earlier.leaves = (0..count).map(|n| (leaf(n), Vec::new())).collect();
+            let mut latest = shown(1, 0);
+            assert_eq!(latest.add(earlier), kept);
+            assert_eq!(latest.leaves.len(), if kept { WARM_MAX } else { 1 });
         }
     }
 }
