@@ -79,18 +79,10 @@ fn misplaced(case: &Case<'_>, reading: &Reading<'_>) -> Option<String> {
 /// Another file of which the bytes are a state.
 fn elsewhere(case: &Case<'_>, reading: &Reading<'_>) -> Option<usize> {
     let nothing = Bits::default();
-    let query = Query {
-        content: reading.content,
-        prefix: false,
-        until: case.truth.ops[reading.op].end,
-        edges: Edges::Proved,
-        required: &nothing,
-        excluded: &nothing,
-    };
-    case.files()
-        .filter(|(class, _)| !reading.classes.contains(class))
-        .find(|(_, file)| explain(case.ground(), file, &query, false).explained())
-        .map(|(class, _)| class)
+    let others = case.files().map(|(class, _)| class);
+    others
+        .filter(|class| !reading.classes.contains(class))
+        .find(|class| case.is_state(reading, *class, &nothing))
 }
 
 /// Whether the bytes are the beginning of a state of the file.

@@ -7,7 +7,6 @@
 
 use super::authenticity::{shown_other_keys, theirs};
 use super::bits::Bits;
-use super::explain::{Edges, Query, explain};
 use super::key_authenticity::contact;
 use super::names::Class;
 use super::seen::{Case, Reading, Standing};
@@ -56,11 +55,11 @@ fn let_in_by(case: &Case<'_>, reading: &Reading<'_>) -> Option<usize> {
     let (own, nothing): (Bits, Bits) = (own.collect(), Bits::default());
     let mut blamed = None;
     for class in &reading.classes {
-        if !explains(case, reading, *class, &nothing) {
+        if !case.is_state(reading, *class, &nothing) {
             continue;
         }
         // What is the reader's own needs no key of anybody's.
-        let of_others = explains(case, reading, *class, &own);
+        let of_others = case.is_state(reading, *class, &own);
         blamed = Some(of_others.then(|| telling_share(case, reading, *class))??);
     }
     blamed
@@ -136,22 +135,8 @@ fn is_of(case: &Case<'_>, reading: &Reading<'_>, user: &str) -> bool {
     let nothing = Bits::default();
     shares.any(|share| {
         let mut classes = share.classes.iter();
-        classes.any(|class| explains(case, reading, *class, &nothing))
+        classes.any(|class| case.is_state(reading, *class, &nothing))
     })
-}
-
-/// Whether what was read is a state of a file without some of its writes.
-fn explains(case: &Case<'_>, reading: &Reading<'_>, class: Class, without: &Bits) -> bool {
-    let nothing = Bits::default();
-    let query = Query {
-        content: reading.content,
-        prefix: false,
-        until: case.truth.ops[reading.op].end,
-        edges: Edges::Proved,
-        required: &nothing,
-        excluded: without,
-    };
-    explain(case.ground(), case.file(class), &query, false).explained()
 }
 
 /// Whether the device of an operation had to do with a contact before, and was shown no keys of

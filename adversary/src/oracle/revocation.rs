@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use super::authenticity::excused;
 use super::bits::Bits;
-use super::explain::{Edges, Query, explain};
 use super::names::Touch;
 use super::seen::{Case, Reading, Standing};
 use super::truth::{Effect, Use};
@@ -111,19 +110,9 @@ fn judge_reading(
         return;
     }
     let nothing = Bits::default();
-    let explained = |excluded: &Bits| {
-        let query = Query {
-            content: reading.content,
-            prefix: false,
-            until: case.truth.ops[reading.op].end,
-            edges: Edges::Proved,
-            required: &nothing,
-            excluded,
-        };
-        reading
-            .classes
-            .iter()
-            .any(|class| explain(case.ground(), case.file(*class), &query, false).explained())
+    let explained = |without: &Bits| {
+        let mut classes = reading.classes.iter();
+        classes.any(|class| case.is_state(reading, *class, without))
     };
     if explained(&nothing) && !explained(&later) {
         judgement.breach(

@@ -127,6 +127,19 @@ impl<'h> Case<'h> {
         })
     }
 
+    /// Whether what was read is a state that a file had without some of its writes.
+    pub(crate) fn is_state(&self, reading: &Reading<'_>, class: Class, without: &Bits) -> bool {
+        let query = Query {
+            content: reading.content,
+            prefix: false,
+            until: self.truth.ops[reading.op].end,
+            edges: Edges::Proved,
+            required: &Bits::default(),
+            excluded: without,
+        };
+        explain(self.ground(), self.file(class), &query, false).explained()
+    }
+
     /// A file.
     pub(crate) fn file(&self, class: Class) -> &File<'h> {
         &self.files[&class]

@@ -56,6 +56,15 @@ fn breaches_that_are_planted_in_real_runs_are_seen() {
         assert_eq!(judged(&history, healed), [], "seed {index}");
         let mut planted_in = 0;
         for (at, answer) in answers(&history, healed) {
+            let mut falls = |changed: Answer| {
+                let planted = planted(&history, at, changed);
+                let fallen = checks(&judged(&planted, healed));
+                assert!(
+                    fallen.contains(&Check::Order),
+                    "seed {index}, event {at}: {fallen:?}"
+                );
+                planted_in += 1;
+            };
             let mut changed = Vec::new();
             if let Some(content) = answer
                 .content
@@ -76,37 +85,17 @@ fn breaches_that_are_planted_in_real_runs_are_seen() {
             }
             for content in changed {
                 let content = Some(content);
-                let planted = planted(
-                    &history,
-                    at,
-                    Answer {
-                        content,
-                        ..answer.clone()
-                    },
-                );
-                let fallen = checks(&judged(&planted, healed));
-                assert!(
-                    fallen.contains(&Check::Order),
-                    "seed {index}, event {at}: {fallen:?}"
-                );
-                planted_in += 1;
+                falls(Answer {
+                    content,
+                    ..answer.clone()
+                });
             }
             if let Some((_, rest)) = answer.names.as_deref().and_then(<[Vec<u8>]>::split_last) {
                 let names = Some(rest.to_vec());
-                let planted = planted(
-                    &history,
-                    at,
-                    Answer {
-                        names,
-                        ..answer.clone()
-                    },
-                );
-                let fallen = checks(&judged(&planted, healed));
-                assert!(
-                    fallen.contains(&Check::Order),
-                    "seed {index}, event {at}: {fallen:?}"
-                );
-                planted_in += 1;
+                falls(Answer {
+                    names,
+                    ..answer.clone()
+                });
             }
         }
         planted_in

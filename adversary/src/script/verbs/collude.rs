@@ -6,6 +6,7 @@ use super::super::value::{Actor, Content, Hand, Keys};
 use super::message::with;
 use super::verb;
 use crate::acts::collude::{self, Colluder, Scheme};
+use crate::attack::Step;
 use crate::front::native::{self, Value};
 use crate::pool;
 use rhai::Dynamic;
@@ -34,7 +35,7 @@ pub(super) const VERBS: &[Verb] = &[
     verb(SERVER, "impostor", (2, 2), "server.impostor(\"mallory\", \"bob\")",
         "A new user, who has not signed up, and whose account is going to bear another user's \
          name; in an honest run it bears her own.",
-        super::people::impostor),
+        impostor),
     verb(KEYS, "record", (0, 0), "eve.record()",
         "The public record of these keys under their own name.", |call| {
             made(call, call.keys()?.0.record())
@@ -94,6 +95,23 @@ fn identity(call: &Call<'_>) -> Given {
         Some(keys) => Ok(Dynamic::from(Keys(Rc::new(keys)))),
         None => Err(call.misuse("the pool has no such keys")),
     }
+}
+
+/// Signing up is left to the script: an honest server knows of one account of a name.
+fn impostor(call: &Call<'_>) -> Given {
+    let user = call.text(0)?;
+    let of = call.user(1)?;
+    super::people::check_name(call, &user)?;
+    if call.world.knows(&user) {
+        return Err(call.misuse("the user has appeared before"));
+    }
+    if call.world.strict && (!call.world.knows(&of) || call.world.is_impostor(&of)) {
+        return Err(call.misuse("nobody of that name has appeared, or an impostor has"));
+    }
+    call.world.mention_impostor(&user);
+    let actor = Actor::user(&user);
+    call.perform(Step::Impostor { user, of })?;
+    Ok(Dynamic::from(actor))
 }
 
 /// The keys of a colluding user, or the server's own.

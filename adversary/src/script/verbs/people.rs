@@ -270,7 +270,7 @@ fn name(call: &Call<'_>, index: usize) -> Given<Vec<u8>> {
     Ok(call.bytes(index)?.to_vec())
 }
 
-fn check_name(call: &Call<'_>, name: &str) -> Given<()> {
+pub(super) fn check_name(call: &Call<'_>, name: &str) -> Given<()> {
     if name.is_empty() || name.contains(['/', ':', '#', '*']) {
         return Err(call.misuse("a user's name is not empty and has no `/`, `:`, `#` or `*`"));
     }
@@ -295,23 +295,6 @@ pub(super) fn user(call: &Call<'_>) -> Given {
             .run(call.context, &actor.device, Operation::SignUp)
             .map(drop)?;
     }
-    Ok(Dynamic::from(actor))
-}
-
-/// Signing up is left to the script: an honest server knows of one account of a name.
-pub(super) fn impostor(call: &Call<'_>) -> Given {
-    let user = call.text(0)?;
-    let of = call.user(1)?;
-    check_name(call, &user)?;
-    if call.world.knows(&user) {
-        return Err(call.misuse("the user has appeared before"));
-    }
-    if call.world.strict && (!call.world.knows(&of) || call.world.is_impostor(&of)) {
-        return Err(call.misuse("nobody of that name has appeared, or an impostor has"));
-    }
-    call.world.mention_impostor(&user);
-    let actor = Actor::user(&user);
-    call.perform(Step::Impostor { user, of })?;
     Ok(Dynamic::from(actor))
 }
 
